@@ -1,0 +1,47 @@
+# Targets of the project: one function per kind of target, so that every room is declared in three lines.
+
+# Options shared by all C++ targets. `EXCEPTIONS` is for the rooms whose door throws; the compiler itself never does.
+function(keops_target_options target)
+  cmake_parse_arguments(ARG "EXCEPTIONS" "" "" ${ARGN})
+  target_include_directories(${target} PUBLIC
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
+  target_include_directories(${target} SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+  target_compile_definitions(${target} PRIVATE ${LLVM_DEFINITIONS_LIST})
+  if(NOT ARG_EXCEPTIONS)
+    target_compile_options(${target} PRIVATE -fno-exceptions)
+  endif()
+  if(KEOPS_ASAN)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize=vptr)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+# A room of lib/: an archive folded into the one shared library `keops`.
+#   keops_library(KeopsDialect a.cpp b.cpp [EXCEPTIONS] [DEPENDS tblgen targets] [LINK rooms])
+function(keops_library name)
+  cmake_parse_arguments(ARG "EXCEPTIONS" "" "DEPENDS;LINK" ${ARGN})
+  add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_EXCEPTIONS)
+    keops_target_options(${name} EXCEPTIONS)
+  else()
+    keops_target_options(${name})
+  endif()
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY KEOPS_ROOMS ${name})
+endfunction()
+
+# A command line tool over libkeops.
+function(keops_tool name)
+  cmake_parse_arguments(ARG "EXCEPTIONS" "" "" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  if(ARG_EXCEPTIONS)
+    keops_target_options(${name} EXCEPTIONS)
+  else()
+    keops_target_options(${name})
+  endif()
+  target_link_libraries(${name} PRIVATE keops MLIR LLVM)
+  set_property(GLOBAL APPEND PROPERTY KEOPS_TOOLS ${name}) # what the lit suite needs built
+endfunction()

@@ -1,0 +1,78 @@
+//===- FormulaOps.td - Formulas and their reductions -*- tablegen -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The formula as a function of its variables, and the reduction of a value over
+// one index.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_FORMULAOPS_TD
+#define KEOPS_DIALECT_FORMULAOPS_TD
+
+include "keops/Dialect/VectorOps.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+
+def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
+    SingleBlockImplicitTerminator<"::keops::ReturnOp">]> {
+  let summary = "a function of variables given by row, by column, or once";
+  let description = [{
+    The block's arguments are the arrays of a call, in order; their index set
+    says what their rows run over. Every value returned depends on one index or
+    none. `unused` arguments only give sizes.
+
+    Example:
+    ```mlir
+    keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> !keops.vec<1xf32, i> {
+      %0 = keops.sub %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, j>
+      %1 = keops.mul %0, %0 : !keops.vec<3xf32, ij>, !keops.vec<3xf32, ij>
+      %2 = keops.fold #keops.sum %1 : !keops.vec<3xf32, ij>
+      %3 = keops.neg %2 : !keops.vec<1xf32, ij>
+      %4 = keops.exp %3 : !keops.vec<1xf32, ij>
+      %5 = keops.reduce #keops.sum over j (%4) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+      keops.return %5 : !keops.vec<1xf32, i>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::TypeRange":$arguments)>];
+  let skipDefaultBuilders = 1;
+}
+
+def Keops_ReturnOp : Keops_Op<"return", [Pure, ReturnLike, Terminator]> {
+  let summary = "the results of a formula or a kernel";
+  let arguments = (ins Variadic<Keops_Vec>:$operands);
+  let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
+}
+
+def Keops_Over : I32EnumAttr<"ReducedIndex", "the index that a reduction removes", [
+    I32EnumAttrCase<"I", 1, "i">, I32EnumAttrCase<"J", 2, "j">]> {
+  let cppNamespace = "::keops";
+  let genSpecializedAttr = 0;
+}
+def Keops_OverAttr : EnumAttr<Keops_Dialect, Keops_Over, "over">;
+
+def Keops_ReduceOp : Keops_Op<"reduce", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "reduce over one index";
+  let description = [{
+    Combines the operands over all values of the index `over` with the monoid
+    `reduction`. Operands need not depend on that index: a constant is summed
+    as often as there are columns. Results lose the index.
+  }];
+  let arguments = (ins Keops_ReductionInterface:$reduction, Keops_OverAttr:$over, Variadic<Keops_Number>:$terms);
+  let results = (outs Variadic<Keops_Vec>:$results);
+  let assemblyFormat = "$reduction `over` $over `(` $terms `)` attr-dict `:` functional-type($terms, $results)";
+  let hasVerifier = 1;
+}
+
+#endif // KEOPS_DIALECT_FORMULAOPS_TD

@@ -1,0 +1,43 @@
+//===- Keops.h - The door of the dialect -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Types, attributes, interfaces and ops of the dialect, as generated.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_KEOPS_H
+#define KEOPS_DIALECT_KEOPS_H
+
+#include "keops/Dialect/Lane.h"
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "keops/Dialect/KeopsDialect.h.inc"
+#include "keops/Dialect/KeopsEnums.h.inc"
+#include "keops/Dialect/KeopsAttrInterfaces.h.inc"
+#include "keops/Dialect/KeopsOpInterfaces.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "keops/Dialect/KeopsTypes.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "keops/Dialect/KeopsAttributes.h.inc"
+#define GET_OP_CLASSES
+#include "keops/Dialect/KeopsOps.h.inc"
+
+#endif // KEOPS_DIALECT_KEOPS_H

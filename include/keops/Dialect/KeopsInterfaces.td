@@ -1,0 +1,111 @@
+//===- KeopsInterfaces.td - What ops and reductions know of themselves -*- tablegen -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The questions passes ask. An op knows how one component of its result is
+// computed; a reduction knows its monoid. Both are written once, over a `Lane`
+// (Lane.h), and serve the interpreter, the CPU and the GPU.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_KEOPSINTERFACES_TD
+#define KEOPS_DIALECT_KEOPSINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Keops_FormulaOpInterface : OpInterface<"FormulaOpInterface"> {
+  let cppNamespace = "::keops";
+  let description = [{
+    An op of the formula level with one result. To be usable everywhere it
+    implements `component`; what it does not decide is how often, on how many
+    lanes, or in which loop that component is computed.
+  }];
+  let methods = [
+    StaticInterfaceMethod<[{
+      The name in formula text of the op itself, or empty when only spellings
+      made of several ops reach it.
+    }], "::llvm::StringRef", "spelling", (ins)>,
+    InterfaceMethod<[{
+      Computes component `d` of the result on `lane`. `operand(n, k)` gives
+      component `k` of operand `n`; operands of dimension 1 have only
+      component 0.
+    }], "::keops::LaneValue", "component",
+      (ins "::keops::Lane &":$lane, "::keops::OperandComponent":$operand, "::keops::LaneIndex":$d)>,
+    InterfaceMethod<[{
+      Cost of one component of the result, for the schedule.
+    }], "::keops::OpCost", "cost", (ins), [{}], [{ return {1, 0}; }]>,
+    InterfaceMethod<[{
+      True when a component costs many operand components, so that a vector
+      result is stored and not recomputed wherever a component is needed.
+    }], "bool", "isStored", (ins), [{}], [{ return false; }]>,
+  ];
+}
+
+def Keops_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
+  let cppNamespace = "::keops";
+  let description = [{
+    An op with derivatives, both as formula ops: the tangent of the result for
+    given tangents of the operands, and the cotangents of the operands for a
+    given cotangent of the result. Used by differentiation only.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      Builds the tangent of the result; `tangents` holds one value per operand,
+      null where it is zero.
+    }], "::mlir::Value", "buildTangent",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$tangents)>,
+    InterfaceMethod<[{
+      Builds the cotangent of every operand, null where it is zero.
+    }], "void", "buildAdjoint",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Value":$cotangent,
+           "::llvm::SmallVectorImpl<::mlir::Value> &":$cotangents)>,
+  ];
+}
+
+def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
+  let cppNamespace = "::keops";
+  let description = [{
+    A monoid with state. Every level of parallelism (a chunk of columns, a tile,
+    a lane, a thread, a device) is `init`, `accumulate`, `merge`, `finalize` at
+    another scale. A state is a list of slots; `terms` are the operands of the
+    reduction for one column (the formula, and weights if the reduction has
+    them).
+  }];
+  let methods = [
+    InterfaceMethod<"The reduction's name in formula text, for example `ArgKMin`.",
+      "::std::string", "spelling", (ins)>,
+    InterfaceMethod<[{
+      Checks the dimensions of the operands; on failure emits through
+      `emitError` what was expected and what came.
+    }], "::mlir::LogicalResult", "verifyTerms",
+      (ins "::llvm::ArrayRef<int64_t>":$dims, "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError)>,
+    InterfaceMethod<"The state for operands of these dimensions.",
+      "::llvm::SmallVector<::keops::StateSlot>", "slots", (ins "::llvm::ArrayRef<int64_t>":$dims)>,
+    InterfaceMethod<"The results for operands of these dimensions.",
+      "::llvm::SmallVector<::keops::ReductionResult>", "results", (ins "::llvm::ArrayRef<int64_t>":$dims)>,
+    InterfaceMethod<"Columns handled together by `accumulate` at best.",
+      "int64_t", "preferredChunk", (ins), [{}], [{ return 1; }]>,
+    InterfaceMethod<"Sets the neutral element.",
+      "void", "init", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state)>,
+    InterfaceMethod<"Adds the terms of a chunk of columns, in increasing order.",
+      "void", "accumulate", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
+                                 "::llvm::ArrayRef<::keops::ReductionTerm *>":$chunk)>,
+    InterfaceMethod<"Adds the state `from`, which stands for other columns.",
+      "void", "merge", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$into,
+                            "::keops::ReductionState &":$from)>,
+    InterfaceMethod<"Component `d` of result `number`.",
+      "::keops::LaneValue", "finalize", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
+                                             "unsigned":$number, "::keops::LaneIndex":$d)>,
+    InterfaceMethod<[{
+      Builds the cotangents of the operands for given cotangents of the results,
+      or fails when the reduction has no derivative rule.
+    }], "::mlir::LogicalResult", "buildAdjoint",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Operation *":$reduce, "::mlir::ValueRange":$cotangents,
+           "::llvm::SmallVectorImpl<::mlir::Value> &":$adjoints), [{}], [{ return ::mlir::failure(); }]>,
+  ];
+}
+
+#endif // KEOPS_DIALECT_KEOPSINTERFACES_TD

@@ -1,0 +1,84 @@
+//===- KeopsReductions.td - Reductions: monoids as attributes -*- tablegen -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each attribute here is a monoid. Adding one touches this file, Reductions.cpp
+// and its test.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_KEOPSREDUCTIONS_TD
+#define KEOPS_DIALECT_KEOPSREDUCTIONS_TD
+
+include "keops/Dialect/KeopsDialect.td"
+include "keops/Dialect/KeopsInterfaces.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+def Keops_Extremum : I32EnumAttr<"Extremum", "which extremum, and whether its value, its index or both", [
+    I32EnumAttrCase<"Min", 0, "min">, I32EnumAttrCase<"Max", 1, "max">,
+    I32EnumAttrCase<"ArgMin", 2, "argmin">, I32EnumAttrCase<"ArgMax", 3, "argmax">,
+    I32EnumAttrCase<"MinArgMin", 4, "min_argmin">, I32EnumAttrCase<"MaxArgMax", 5, "max_argmax">]> {
+  let cppNamespace = "::keops";
+  let genSpecializedAttr = 0;
+}
+def Keops_KSmallest : I32EnumAttr<"KSmallest", "whether the k smallest values, their indices or both", [
+    I32EnumAttrCase<"KMin", 0, "kmin">, I32EnumAttrCase<"ArgKMin", 1, "argkmin">,
+    I32EnumAttrCase<"KMinArgKMin", 2, "kmin_argkmin">]> {
+  let cppNamespace = "::keops";
+  let genSpecializedAttr = 0;
+}
+
+class Keops_Reduction<string name, string attrMnemonic> : AttrDef<Keops_Dialect, name,
+    [DeclareAttrInterfaceMethods<Keops_ReductionInterface, ["preferredChunk"]>]> {
+  let mnemonic = attrMnemonic;
+}
+
+def Keops_SumAttr : Keops_Reduction<"Sum", "sum"> {
+  let summary = "sum of each component; 0 over no column";
+}
+
+def Keops_LogSumExpAttr : Keops_Reduction<"LogSumExp", "logsumexp"> {
+  let summary = "log Σ exp(F), or log Σ exp(F)·G with a second operand G";
+  let description = [{
+    The state is a running maximum m and the sums s of exp(F − m)·G, so nothing
+    overflows. A term −inf adds nothing, +inf gives +inf, NaN gives NaN; over no
+    column the result is −inf. F has dimension 1.
+  }];
+}
+
+def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum"> {
+  let summary = "smallest or largest of each component, and where it is";
+  let description = [{
+    Among equal terms the smallest index wins. NaN terms are passed over; over
+    no column (or NaN only) the value is ±inf and the index 0.
+  }];
+  let parameters = (ins EnumParameter<Keops_Extremum>:$kind);
+  let assemblyFormat = "`<` $kind `>`";
+  let extraClassDeclaration = [{
+    bool isMax() const { return static_cast<uint32_t>(getKind()) % 2 == 1; }
+    bool givesValue() const { return getKind() != Extremum::ArgMin && getKind() != Extremum::ArgMax; }
+    bool givesIndex() const { return static_cast<uint32_t>(getKind()) >= 2; }
+  }];
+}
+
+def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest"> {
+  let summary = "the k smallest of each component in increasing order, and where they are";
+  let description = [{
+    Ties are ordered by index. NaN and +inf terms are passed over; ranks that no
+    term fills are (+inf, 0). Results are rank-major: component `r·D + d` is
+    rank r of component d.
+  }];
+  let parameters = (ins "int64_t":$k, EnumParameter<Keops_KSmallest>:$kind);
+  let assemblyFormat = "`<` $k `,` $kind `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool givesValue() const { return getKind() != KSmallest::ArgKMin; }
+    bool givesIndex() const { return getKind() != KSmallest::KMin; }
+  }];
+}
+
+#endif // KEOPS_DIALECT_KEOPSREDUCTIONS_TD

@@ -1,0 +1,143 @@
+//===- PointwiseOps.td - Ops that act on each component alone -*- tablegen -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Pointwise ops: component d of the result needs component d of the operands.
+// An operand of dimension 1 serves all components; the result's index set is
+// the union of the operands' (constraint P1: dimensions are equal or 1;
+// P2: element types are equal).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_POINTWISEOPS_TD
+#define KEOPS_DIALECT_POINTWISEOPS_TD
+
+include "keops/Dialect/KeopsDialect.td"
+include "keops/Dialect/KeopsInterfaces.td"
+include "keops/Dialect/KeopsTypes.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/EnumAttr.td"
+
+// Every op of the formula level: pure, result type inferred, knows its components.
+class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
+    Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
+        DeclareOpInterfaceMethods<Keops_FormulaOpInterface, ["component", "cost"]>]> {
+  let extraClassDefinition = [{
+    ::llvm::StringRef $cppClass::spelling() { return "}] # text # [{"; }
+  }];
+}
+
+// One number to one number. `kind` is the lane's name of the function.
+class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
+    Keops_FormulaOp<mnemonic, text, traits> {
+  let arguments = (ins Keops_Number:$operand);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand attr-dict `:` type($operand)";
+  let extraClassDeclaration = [{
+    static constexpr ::keops::UnaryKind kind = ::keops::UnaryKind::}] # kind # [{;
+  }];
+  let hasFolder = 1;
+}
+
+def Keops_NegOp : Keops_UnaryOp<"neg", "Neg", "Minus"> { let summary = "negate"; let hasCanonicalizer = 1; }
+def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> { let summary = "absolute value"; }
+def Keops_FloorOp : Keops_UnaryOp<"floor", "Floor", "Floor"> { let summary = "round towards −inf"; }
+def Keops_RoundOp : Keops_UnaryOp<"round", "Round", ""> {
+  let summary = "round to the nearest integer, halves away from zero";
+}
+def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> { let summary = "exponential"; }
+def Keops_LogOp : Keops_UnaryOp<"log", "Log", "Log"> {
+  let summary = "natural logarithm; −inf at 0, NaN below";
+}
+def Keops_SinOp : Keops_UnaryOp<"sin", "Sin", "Sin"> { let summary = "sine of radians"; }
+def Keops_CosOp : Keops_UnaryOp<"cos", "Cos", "Cos"> { let summary = "cosine of radians"; }
+def Keops_AsinOp : Keops_UnaryOp<"asin", "Asin", "Asin"> { let summary = "arc sine; NaN outside [−1, 1]"; }
+def Keops_AcosOp : Keops_UnaryOp<"acos", "Acos", "Acos"> { let summary = "arc cosine; NaN outside [−1, 1]"; }
+def Keops_AtanOp : Keops_UnaryOp<"atan", "Atan", "Atan"> { let summary = "arc tangent"; }
+def Keops_TanhOp : Keops_UnaryOp<"tanh", "Tanh", "Tanh"> { let summary = "hyperbolic tangent"; }
+def Keops_ErfOp : Keops_UnaryOp<"erf", "Erf", "Erf"> { let summary = "error function"; }
+def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> { let summary = "square root; NaN below 0"; }
+
+def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt"> {
+  let summary = "reciprocal square root, 0 at 0";
+  let description = [{
+    1/√x, but 0 where x = 0: norms of coincident points then have derivative 0
+    and normalising the zero vector gives the zero vector.
+  }];
+  let arguments = (ins Keops_Number:$operand);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand attr-dict `:` type($operand)";
+}
+
+def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", ""> {
+  let summary = "raise to an integer power";
+  let description = [{x^exponent by repeated squaring; 1 for exponent 0, also at 0 and NaN.}];
+  let arguments = (ins Keops_Number:$operand, I64Attr:$exponent);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `,` $exponent attr-dict `:` type($operand)";
+  let hasFolder = 1;
+}
+
+// Two numbers to one number.
+class Keops_BinaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
+    Keops_FormulaOp<mnemonic, text, traits> {
+  let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+  let extraClassDeclaration = [{
+    static constexpr ::keops::BinaryKind kind = ::keops::BinaryKind::}] # kind # [{;
+  }];
+  let hasFolder = 1;
+}
+
+def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative]> { let summary = "add"; }
+def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract"> { let summary = "subtract"; }
+def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative]> { let summary = "multiply"; }
+def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide"> {
+  let summary = "divide";
+  let hasCanonicalizer = 1;
+}
+def Keops_PowfOp : Keops_BinaryOp<"powf", "Powf", "Powf"> {
+  let summary = "raise to a power";
+  let description = [{As C's `pow`: a negative base needs an integer-valued exponent, else NaN.}];
+}
+def Keops_Atan2Op : Keops_BinaryOp<"atan2", "Atan2", "Atan2"> {
+  let summary = "angle of the point (rhs, lhs), in (−π, π]";
+}
+
+def Keops_Comparison : I32EnumAttr<"Comparison", "IEEE comparison", [
+    I32EnumAttrCase<"EQ", 0, "eq">, I32EnumAttrCase<"NE", 1, "ne">,
+    I32EnumAttrCase<"LT", 2, "lt">, I32EnumAttrCase<"LE", 3, "le">]> {
+  let cppNamespace = "::keops";
+  let genSpecializedAttr = 0;
+}
+def Keops_ComparisonAttr : EnumAttr<Keops_Dialect, Keops_Comparison, "comparison">;
+
+def Keops_CmpOp : Keops_FormulaOp<"cmp", ""> {
+  let summary = "compare";
+  let description = [{True or false for each component; with a NaN only `ne` is true.}];
+  let arguments = (ins Keops_ComparisonAttr:$predicate, Keops_Number:$lhs, Keops_Number:$rhs);
+  let results = (outs Keops_Mask:$result);
+  let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+}
+
+def Keops_SelectOp : Keops_FormulaOp<"select", ""> {
+  let summary = "choose one of two numbers";
+  let description = [{`lhs` where the condition holds, else `rhs`; the other is not looked at, even if NaN.}];
+  let arguments = (ins Keops_Mask:$condition, Keops_Number:$lhs, Keops_Number:$rhs);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs) `,` type($rhs)";
+}
+
+def Keops_IndicatorOp : Keops_FormulaOp<"indicator", ""> {
+  let summary = "1 where a condition holds, else 0";
+  let arguments = (ins Keops_Mask:$operand, TypeAttr:$elementType);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `as` $elementType attr-dict `:` type($operand)";
+}
+
+#endif // KEOPS_DIALECT_POINTWISEOPS_TD

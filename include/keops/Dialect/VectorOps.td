@@ -1,0 +1,127 @@
+//===- VectorOps.td - Ops that rearrange or combine components -*- tablegen -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Constants, structure (broadcast, concatenate, slice, pad, one-hot) and
+// contractions (folds over components, tensor contraction).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_DIALECT_VECTOROPS_TD
+#define KEOPS_DIALECT_VECTOROPS_TD
+
+include "keops/Dialect/PointwiseOps.td"
+include "keops/Dialect/KeopsReductions.td"
+
+def Keops_ConstantOp : Keops_Op<"constant", [Pure, ConstantLike,
+    DeclareOpInterfaceMethods<Keops_FormulaOpInterface, ["component", "cost"]>]> {
+  let summary = "the same number in every component";
+  let description = [{
+    Example:
+    ```mlir
+    %0 = keops.constant 2.0 : !keops.vec<1xf32>
+    ```
+  }];
+  let arguments = (ins F64Attr:$value);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$value attr-dict `:` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+  let extraClassDefinition = [{ ::llvm::StringRef $cppClass::spelling() { return ""; } }];
+}
+
+def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT"> {
+  let summary = "replicate a scalar";
+  let arguments = (ins Keops_Number:$operand, I64Attr:$dim);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `to` $dim attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+}
+
+def Keops_ConcatOp : Keops_FormulaOp<"concat", "Concat"> {
+  let summary = "put components one after the other";
+  let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+}
+
+def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract"> {
+  let summary = "components [offset, offset + size)";
+  let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$size);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `[` $offset `,` $size `]` attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT"> {
+  let summary = "zeros with the operand at an offset";
+  let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$dim);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `at` $offset `in` $dim attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+}
+
+def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot"> {
+  let summary = "1 at a computed position, 0 elsewhere";
+  let description = [{
+    The position is the operand rounded to the nearest integer, halves upwards.
+    All components are 0 when it is out of range or NaN.
+  }];
+  let arguments = (ins Keops_Number:$operand, I64Attr:$dim);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `in` $dim attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+}
+
+def Keops_FoldOp : Keops_FormulaOp<"fold", ""> {
+  let summary = "reduce the components of a vector to one";
+  let description = [{
+    The same monoids as over pairs, here over components: a sum, an extremum, or
+    the position of one as a number.
+
+    Example:
+    ```mlir
+    %s = keops.fold #keops.sum %v : !keops.vec<3xf32, ij>
+    ```
+  }];
+  let arguments = (ins Keops_ReductionInterface:$reduction, Keops_Number:$operand);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$reduction $operand attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Keops_TensorDotOp : Keops_FormulaOp<"tensordot", ""> {
+  let summary = "contract two vectors seen as tensors";
+  let description = [{
+    Operands are row-major tensors of shapes `lhs_shape` and `rhs_shape`; axes
+    `lhs_contract[k]` and `rhs_contract[k]` are summed together. The axes that
+    remain, those of the left operand first, are axis a of an intermediate
+    tensor; it moves to position `permutation[a]` of the result. This one op is
+    behind matrix-vector, outer, Kronecker and general tensor products.
+
+    Constraints: the shapes' products are the dimensions (T1), contracted axes
+    are distinct, in range, and of equal extents (T2), the permutation is one of
+    the remaining axes (T3).
+  }];
+  let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs, DenseI64ArrayAttr:$lhs_shape, DenseI64ArrayAttr:$rhs_shape,
+                       DenseI64ArrayAttr:$lhs_contract, DenseI64ArrayAttr:$rhs_contract, DenseI64ArrayAttr:$permutation);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = [{
+    $lhs $lhs_shape `by` $lhs_contract `,` $rhs $rhs_shape `by` $rhs_contract `permute` $permutation
+        attr-dict `:` type($lhs) `,` type($rhs)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isStored();
+    /// Extents of the summed axes, and of the result's axes.
+    ::llvm::SmallVector<int64_t> contractedExtents();
+    ::llvm::SmallVector<int64_t> resultShape();
+  }];
+}
+
+#endif // KEOPS_DIALECT_VECTOROPS_TD

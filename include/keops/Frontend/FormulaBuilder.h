@@ -1,0 +1,42 @@
+//===- FormulaBuilder.h - Expressions to IR -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one way from an expression, parsed from text or made by C++ operators, to
+// a `keops.formula`. Spellings that users type are expanded here into the
+// dialect's core ops.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_FRONTEND_FORMULABUILDER_H
+#define KEOPS_FRONTEND_FORMULABUILDER_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <string>
+#include <vector>
+
+namespace keops::frontend {
+
+struct Program;
+struct Diagnostic;
+
+/// Builds a module that holds `keops.formula @formula` with one block argument
+/// per argument of the call, in order of position, all of `elementType` (f32 or
+/// f64), one `keops.reduce`, and `keops.return` of its results. A program
+/// without a reduction returns the formula's value if that depends on at most
+/// one index. On failure the result is null and `error` says why and where.
+mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program,
+                                              mlir::Type elementType, Diagnostic &error);
+
+/// Names of all operations that formula text may call, sorted: those the
+/// registered ops of the dialect spell, and the spellings made of several.
+std::vector<std::string> operationNames(mlir::MLIRContext &context);
+
+} // namespace keops::frontend
+
+#endif // KEOPS_FRONTEND_FORMULABUILDER_H

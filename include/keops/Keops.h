@@ -1,0 +1,187 @@
+//===- Keops.h - The header of a C++ user ----------------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reductions of formulas over pairs, a_i = ⊕_j F(p, x_i, y_j), compiled while
+// the program runs and never storing the M×N array:
+//
+//   keops::Formula x = keops::rowVariable(0, 3), y = keops::columnVariable(1, 3),
+//                  b = keops::columnVariable(2, 1);
+//   keops::Reduction f = keops::sum(keops::exp(-keops::sqdist(x, y)) * b, keops::Over::Columns);
+//   keops::Engine engine;
+//   keops::Kernel k = engine.compile(f, keops::DType::F32);
+//   k({out}, {X, Y, B});
+//
+// No compiler header stands behind this one. Errors are thrown as keops::Error.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_KEOPS_H
+#define KEOPS_KEOPS_H
+
+#include "keops/Runtime/Artifact.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#define KEOPS_API __attribute__((visibility("default")))
+
+namespace keops {
+
+using runtime::DType;
+
+/// A sentence for the user: what was expected and what came.
+class KEOPS_API Error : public std::runtime_error {
+public:
+  using std::runtime_error::runtime_error;
+};
+
+namespace frontend {
+struct Expression;
+}
+
+/// A symbolic vector for each pair (i, j). Cheap to copy; sub-formulas are
+/// shared. Dimensions are checked when the formula is compiled.
+class KEOPS_API Formula {
+public:
+  /// A number.
+  Formula(double value);
+  Formula(int value) : Formula(static_cast<double>(value)) {}
+  /// From formula text and aliases, for example
+  /// `Formula::parse("Exp(-SqDist(x,y))*b", {"x = Vi(3)", "y = Vj(3)", "b = Vj(1)"})`.
+  static Formula parse(const std::string &text, const std::vector<std::string> &aliases);
+  /// The operation that formula text calls `name`, applied to `operands`, with
+  /// integer arguments after them: `Formula::call("Elem", {x}, {2})`.
+  static Formula call(const std::string &name, const std::vector<Formula> &operands,
+                      const std::vector<int64_t> &integers = {});
+  /// Formula text that parses to this formula.
+  std::string str() const;
+
+  explicit Formula(std::shared_ptr<const frontend::Expression> expression) : expression(std::move(expression)) {}
+  std::shared_ptr<const frontend::Expression> expression;
+};
+
+/// Argument number `position` of the call, one vector of `dim` components for
+/// each row i, for each column j, or the same for all pairs.
+KEOPS_API Formula rowVariable(int64_t position, int64_t dim);
+KEOPS_API Formula columnVariable(int64_t position, int64_t dim);
+KEOPS_API Formula parameter(int64_t position, int64_t dim);
+
+KEOPS_API Formula operator+(const Formula &, const Formula &);
+KEOPS_API Formula operator-(const Formula &, const Formula &);
+KEOPS_API Formula operator*(const Formula &, const Formula &);
+KEOPS_API Formula operator/(const Formula &, const Formula &);
+KEOPS_API Formula operator-(const Formula &);
+KEOPS_API Formula exp(const Formula &);
+KEOPS_API Formula log(const Formula &);
+KEOPS_API Formula sqrt(const Formula &);
+KEOPS_API Formula sqdist(const Formula &, const Formula &);
+KEOPS_API Formula dot(const Formula &, const Formula &);
+
+/// Which index is reduced away: columns (the result has a row per i) or rows.
+enum class Over { Rows, Columns };
+
+/// A reduction of a formula: the name as in formula text ("Sum", "LogSumExp",
+/// "ArgKMin", …), its formula, an optional weight formula and K.
+struct KEOPS_API Reduction {
+  std::string name;
+  Formula formula;
+  Over over = Over::Columns;
+  int64_t k = 0;
+  std::shared_ptr<const Formula> weight;
+  /// Declarations of all arguments of the call, used or not; when empty, the
+  /// variables of the formula are the arguments.
+  std::vector<std::string> aliases;
+};
+KEOPS_API Reduction sum(const Formula &, Over);
+KEOPS_API Reduction logsumexp(const Formula &, Over);
+KEOPS_API Reduction argkmin(const Formula &, int64_t k, Over);
+
+/// Where code is compiled for and how.
+struct KEOPS_API CompileOptions {
+  std::string target = "host"; ///< "host", or a processor name that LLVM knows
+};
+
+/// An array of `rows` × `dim` elements that the caller owns. Strides are in
+/// elements; 0 means "as if contiguous and row-major".
+struct KEOPS_API ConstArray {
+  const void *data = nullptr;
+  int64_t rows = 0;
+  int64_t dim = 0;
+  DType type = DType::F32;
+  int64_t rowStride = 0;
+  int64_t componentStride = 0;
+};
+/// A contiguous row-major array that a kernel fills.
+struct KEOPS_API Array {
+  void *data = nullptr;
+  int64_t rows = 0;
+  int64_t dim = 0;
+  DType type = DType::F32;
+};
+
+/// A compiled reduction. Cheap to copy, safe to call from several threads.
+class KEOPS_API Kernel {
+public:
+  struct Impl;
+  explicit Kernel(std::shared_ptr<Impl> impl) : impl(std::move(impl)) {}
+
+  /// Checks every array, then computes. Sizes come from the arrays; a kernel
+  /// without row (column) arguments has one row (column). `outputs` may not
+  /// overlap the inputs. Throws Error and writes nothing if an array does not fit.
+  void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0) const;
+
+  const std::vector<runtime::ArgumentInfo> &arguments() const;
+  const std::vector<runtime::ResultInfo> &results() const;
+  /// Rows that the results have for these inputs; throws Error as the call does.
+  int64_t resultRows(const std::vector<ConstArray> &inputs) const;
+  /// The schedule, and what the compiler knows about its cost, in words.
+  std::string explain() const;
+  /// Milliseconds spent compiling or loading this kernel.
+  double compileMilliseconds() const;
+  /// Where the kernel came from: "memory", "disk" or "compiled".
+  const char *origin() const;
+  /// Reference value of chosen rows of all results in float64, with an error
+  /// bound for each for arithmetic in the arrays' type; both row-major,
+  /// one vector per result.
+  void interpret(const std::vector<ConstArray> &inputs, const std::vector<int64_t> &rows,
+                 std::vector<std::vector<double>> &values, std::vector<std::vector<double>> &bounds) const;
+
+private:
+  std::shared_ptr<Impl> impl;
+};
+
+/// Owns caches and the thread pool. Explicit, no globals; safe to share
+/// between threads.
+class KEOPS_API Engine {
+public:
+  struct Options {
+    int threads = 0;            ///< 0: one per core
+    bool diskCache = true;
+    std::string cacheFolder;    ///< empty: from the environment, else the user's cache directory
+  };
+  Engine();
+  explicit Engine(const Options &options);
+  ~Engine();
+
+  /// Compiles, or finds in memory or on disk.
+  Kernel compile(const Reduction &reduction, DType type, const CompileOptions &options = {});
+  /// A reduction string, as in formula text: "Sum_Reduction(Exp(-SqDist(x,y))*b, 0)".
+  Kernel compile(const std::string &reductionText, const std::vector<std::string> &aliases, DType type,
+                 const CompileOptions &options = {});
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace keops
+
+#endif // KEOPS_KEOPS_H

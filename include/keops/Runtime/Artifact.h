@@ -1,0 +1,95 @@
+//===- Artifact.h - What the compiler hands to the runtime -----------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// An artifact is code for one target plus what is needed to launch it: which
+// arrays it takes, which it makes, and how much memory each call works in. It
+// is plain data, so it can be stored in a file and launched by a runtime that
+// knows nothing of the compiler.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_RUNTIME_ARTIFACT_H
+#define KEOPS_RUNTIME_ARTIFACT_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace keops::runtime {
+
+/// Storage type of one array element.
+enum class DType : uint8_t { F32 = 0, F64 = 1, I64 = 2 };
+
+/// Bytes of one element.
+inline int64_t sizeOf(DType type) { return type == DType::F32 ? 4 : 8; }
+/// "float32", "float64", "int64".
+const char *nameOf(DType type);
+
+/// What the rows of an argument run over, seen from the kernel: `Row` is the
+/// index that the result keeps, `Column` the one that is reduced away.
+enum class Axis : uint8_t { Row = 0, Column = 1, Parameter = 2 };
+
+/// One array that the kernel reads: `dim` components a row.
+struct ArgumentInfo {
+  Axis axis = Axis::Parameter;
+  DType type = DType::F32;
+  int64_t dim = 1;
+};
+
+/// One array that the kernel writes: `dim` components a row, which the caller
+/// may view as `shape` (its product is `dim`; empty means {dim}).
+struct ResultInfo {
+  DType type = DType::F32;
+  int64_t dim = 1;
+  std::vector<int64_t> shape;
+};
+
+/// Compiled code and its launch rule.
+struct Artifact {
+  std::string target;     ///< processor name, for example "znver3"
+  std::string entry;      ///< stem of the symbols `<entry>_accumulate` and `<entry>_finalize`
+  std::string code;       ///< bytes of a relocatable object file
+  std::vector<ArgumentInfo> arguments;
+  std::vector<ResultInfo> results;
+  int64_t rowsPerBlock = 0;   ///< largest `rowEnd - rowBegin` of one call
+  int64_t rowGranularity = 1; ///< rows are handled in groups of this many; good block sizes are multiples
+  int64_t columnsPerTile = 0; ///< column splits are multiples of this
+  int64_t stateBytes = 0;     ///< memory of one block's reduction state, a multiple of 64
+  int64_t scratchBytes = 0;   ///< memory that one call works in, a multiple of 64
+  std::string explanation;    ///< the schedule in words, for people
+};
+
+/// Serialises to bytes; `deserialize` gives the same artifact back, or nothing
+/// when the bytes are not a whole artifact. It never reads past the end.
+std::string serialize(const Artifact &artifact);
+std::optional<Artifact> deserialize(const std::string &bytes);
+
+/// The one argument of both entry points, `void(const KernelFrame *)`.
+///
+/// `<entry>_accumulate` reduces rows [rowBegin, rowEnd) over all intervals and
+/// leaves the reduction's state in `state`. `<entry>_finalize` merges
+/// `numStates` consecutive states (each `stateBytes` long, made for the same
+/// rows) in order and writes rows [rowBegin, rowEnd) of the outputs.
+/// Compiled code reads this struct by field offset: change both together.
+struct KernelFrame {
+  const void *const *inputs = nullptr;         ///< one per argument
+  const int64_t *rowStrides = nullptr;         ///< per argument, in elements
+  const int64_t *componentStrides = nullptr;   ///< per argument, in elements
+  void *const *outputs = nullptr;              ///< one per result, row-major and contiguous
+  const int64_t *intervals = nullptr;          ///< pairs [begin, end) of columns
+  int64_t numIntervals = 0;
+  int64_t rowBegin = 0;
+  int64_t rowEnd = 0;
+  void *state = nullptr;                       ///< 64-byte aligned
+  int64_t numStates = 1;
+  void *scratch = nullptr;                     ///< `scratchBytes`, 64-byte aligned
+};
+
+} // namespace keops::runtime
+
+#endif // KEOPS_RUNTIME_ARTIFACT_H

@@ -1,0 +1,365 @@
+//===- Interpreter.cpp - Reference evaluation in double -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A lane of doubles with error bounds. The bound of a result is the
+// propagation of its operands' bounds to first order, plus the rounding of the
+// operation itself in the target's type; where a comparison is closer than its
+// error, both outcomes count.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Dialect/Interpreter.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace keops;
+
+static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+namespace {
+
+class DoubleLane : public Lane {
+public:
+  explicit DoubleLane(Type element)
+      : unit(element.isF32() ? 0x1p-24 : 0x1p-53), smallest(element.isF32() ? 0x1p-149 : 0x1p-1074),
+        largestNumber(element.isF32() ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max()) {}
+
+  LaneValue constant(double value) override {
+    // A constant is rounded to the target's type.
+    bool exact = unit != 0x1p-24 || value == static_cast<double>(static_cast<float>(value)) || std::isnan(value);
+    return {{}, value, exact ? 0 : std::fabs(value) * unit};
+  }
+  LaneValue rowNumber(int64_t value) override { return {{}, static_cast<double>(value), 0}; }
+  LaneValue number(LaneIndex d) override { return {{}, static_cast<double>(d.constant), 0}; }
+  LaneValue largest() override { return {{}, largestNumber, 0}; }
+
+  LaneValue unary(UnaryKind kind, LaneValue x) override;
+  LaneValue binary(BinaryKind kind, LaneValue a, LaneValue b) override;
+
+  LaneValue compare(CompareKind kind, LaneValue a, LaneValue b) override {
+    bool result = kind == CompareKind::EQ   ? a.value == b.value
+                  : kind == CompareKind::NE ? a.value != b.value
+                  : kind == CompareKind::LT ? a.value < b.value
+                                            : a.value <= b.value;
+    // The error of a truth value is 1 when the outcome is not certain.
+    double distance = std::fabs(a.value - b.value), slack = a.error + b.error;
+    bool certain = slack == 0 || distance > slack ||
+                   (std::isinf(a.value) != std::isinf(b.value) && slack < kInfinity);
+    if (std::isnan(a.value) || std::isnan(b.value))
+      certain = slack < kInfinity;
+    return {{}, result ? 1.0 : 0.0, certain ? 0.0 : 1.0};
+  }
+  LaneValue select(LaneValue mask, LaneValue a, LaneValue b) override {
+    LaneValue taken = mask.value != 0 ? a : b, other = mask.value != 0 ? b : a;
+    if (mask.error == 0)
+      return taken;
+    double gap = std::fabs(taken.value - other.value);
+    double error = taken.value == other.value ? std::max(taken.error, other.error)
+                                              : std::max(taken.error, gap + other.error);
+    return {{}, taken.value, std::isnan(error) ? kInfinity : error};
+  }
+  LaneValue maskAnd(LaneValue a, LaneValue b) override {
+    bool certain = (a.error == 0 && b.error == 0) || (a.error == 0 && a.value == 0) || (b.error == 0 && b.value == 0);
+    return {{}, a.value != 0 && b.value != 0 ? 1.0 : 0.0, certain ? 0.0 : 1.0};
+  }
+  LaneValue maskOr(LaneValue a, LaneValue b) override {
+    bool certain = (a.error == 0 && b.error == 0) || (a.error == 0 && a.value != 0) || (b.error == 0 && b.value != 0);
+    return {{}, a.value != 0 || b.value != 0 ? 1.0 : 0.0, certain ? 0.0 : 1.0};
+  }
+
+  LaneValue fold(ReductionInterface reduction, int64_t count,
+                 llvm::function_ref<LaneValue(LaneIndex)> component) override;
+  void ifAny(LaneValue mask, llvm::function_ref<void()> body) override {
+    // A body taken in doubt is harmless: by contract it does nothing where the mask does not hold.
+    if (mask.value != 0 || mask.error != 0)
+      body();
+  }
+  void forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) override {
+    for (int64_t d = 0; d < count; ++d)
+      body(d);
+  }
+  SmallVector<LaneValue>
+  loop(int64_t count, ArrayRef<LaneValue> carried,
+       llvm::function_ref<SmallVector<LaneValue>(LaneIndex, ArrayRef<LaneValue>)> body) override {
+    SmallVector<LaneValue> now(carried);
+    for (int64_t d = 0; d < count; ++d)
+      now = body(d, now);
+    return now;
+  }
+
+protected:
+  LaneIndex indexOp(IndexKind, LaneIndex, LaneIndex) override { llvm_unreachable("positions are constants here"); }
+  LaneValue indexBranch(LaneIndex, int64_t, llvm::function_ref<LaneValue()>,
+                        llvm::function_ref<LaneValue()>) override {
+    llvm_unreachable("positions are constants here");
+  }
+
+private:
+  /// `value` with the propagated error and `ulps` roundings of its own.
+  LaneValue rounded(double value, double propagated, double ulps) {
+    if (std::isnan(value))
+      return {{}, value, std::isnan(propagated) ? kInfinity : 0};
+    double own = std::isinf(value) ? 0 : std::fabs(value) * unit * 2 * ulps + smallest;
+    double error = propagated + own;
+    // Near the largest number the target overflows where a double does not.
+    if (std::fabs(value) + error > largestNumber && !std::isinf(value))
+      error = kInfinity;
+    return {{}, value, std::isnan(error) ? kInfinity : error};
+  }
+
+  double unit, smallest, largestNumber;
+};
+
+/// Elements of a reduction's state as numbers.
+class DoubleState : public ReductionState {
+public:
+  DoubleState(ReductionInterface reduction, ArrayRef<int64_t> operandDims) {
+    dims.assign(operandDims.begin(), operandDims.end());
+    for (const StateSlot &slot : reduction.slots(operandDims))
+      elements.emplace_back(slot.count);
+  }
+  LaneValue get(unsigned slot, LaneIndex element) override { return elements[slot][element.constant]; }
+  void set(unsigned slot, LaneIndex element, LaneValue value) override { elements[slot][element.constant] = value; }
+
+private:
+  std::vector<std::vector<LaneValue>> elements;
+};
+
+class DoubleTerm : public ReductionTerm {
+public:
+  DoubleTerm(std::function<LaneValue(unsigned, int64_t)> component, int64_t rowNumber)
+      : component(std::move(component)), rowNumber(rowNumber) {}
+  LaneValue get(unsigned operand, LaneIndex d) override { return component(operand, d.constant); }
+  LaneValue row() override { return {{}, static_cast<double>(rowNumber), 0}; }
+
+private:
+  std::function<LaneValue(unsigned, int64_t)> component;
+  int64_t rowNumber;
+};
+
+} // namespace
+
+/// How far f(x ± error) is from f(x), taken at the ends: exact for monotone f,
+/// close for others when the error is small.
+static double spread(double (*f)(double), double x, double error) {
+  if (error == 0)
+    return 0;
+  if (error == kInfinity)
+    return kInfinity;
+  double at = f(x), up = std::fabs(f(x + error) - at), down = std::fabs(f(x - error) - at);
+  if (std::isnan(at) || std::isinf(at))
+    return f(x + error) == at && f(x - error) == at ? 0 : kInfinity;
+  return std::isnan(up) || std::isnan(down) ? kInfinity : std::max(up, down);
+}
+
+LaneValue DoubleLane::unary(UnaryKind kind, LaneValue x) {
+  // Elementary functions are within 2 ulp in compiled code.
+  switch (kind) {
+  case UnaryKind::Neg:
+    return {{}, -x.value, x.error};
+  case UnaryKind::Abs:
+    return {{}, std::fabs(x.value), x.error};
+  case UnaryKind::Floor:
+    return {{}, std::floor(x.value), spread(std::floor, x.value, x.error)};
+  case UnaryKind::Round:
+    return {{}, std::round(x.value), spread(std::round, x.value, x.error)};
+  case UnaryKind::Exp:
+    return rounded(std::exp(x.value), spread(std::exp, x.value, x.error), 2);
+  case UnaryKind::Log:
+    return rounded(std::log(x.value), spread(std::log, x.value, x.error), 2);
+  case UnaryKind::Sin:
+    return rounded(std::sin(x.value), std::min(x.error, 2.0), 2);
+  case UnaryKind::Cos:
+    return rounded(std::cos(x.value), std::min(x.error, 2.0), 2);
+  case UnaryKind::Asin:
+    return rounded(std::asin(x.value), spread(std::asin, x.value, x.error), 2);
+  case UnaryKind::Acos:
+    return rounded(std::acos(x.value), spread(std::acos, x.value, x.error), 2);
+  case UnaryKind::Atan:
+    return rounded(std::atan(x.value), spread(std::atan, x.value, x.error), 2);
+  case UnaryKind::Tanh:
+    return rounded(std::tanh(x.value), spread(std::tanh, x.value, x.error), 2);
+  case UnaryKind::Erf:
+    return rounded(std::erf(x.value), spread(std::erf, x.value, x.error), 2);
+  case UnaryKind::Sqrt: {
+    // An argument that is 0 up to its error may come out negative, or as small as the error.
+    if (x.value >= 0 && x.value < x.error)
+      return {{}, std::sqrt(x.value), kInfinity};
+    return rounded(std::sqrt(x.value), spread(std::sqrt, x.value, x.error), 1);
+  }
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LaneValue DoubleLane::binary(BinaryKind kind, LaneValue a, LaneValue b) {
+  double x = a.value, y = b.value;
+  auto magnitude = [](double factor, double error) { return error == 0 ? 0 : std::fabs(factor) * error; };
+  switch (kind) {
+  case BinaryKind::Add:
+    return rounded(x + y, a.error + b.error, 0.5);
+  case BinaryKind::Sub:
+    return rounded(x - y, a.error + b.error, 0.5);
+  case BinaryKind::Mul:
+    return rounded(x * y, magnitude(y, a.error) + magnitude(x, b.error) + a.error * b.error, 0.5);
+  case BinaryKind::Div: {
+    double quotient = x / y;
+    if (b.error != 0 && std::fabs(y) <= b.error)
+      return {{}, quotient, kInfinity};
+    double error = (a.error + magnitude(quotient, b.error)) / (std::fabs(y) - b.error);
+    // The quotient may be computed as a product with a rounded inverse.
+    return rounded(quotient, a.error == 0 && b.error == 0 ? 0 : error, 1.5);
+  }
+  case BinaryKind::Powf: {
+    double power = std::pow(x, y);
+    if (a.error == 0 && b.error == 0)
+      return rounded(power, 0, 2);
+    if (!(x > a.error))
+      return {{}, power, kInfinity};
+    double relative = std::fabs(y) * a.error / (x - a.error) + std::fabs(std::log(x)) * b.error;
+    return rounded(power, std::fabs(power) * std::expm1(relative), 2);
+  }
+  case BinaryKind::Atan2: {
+    double distance = std::hypot(x, y), error = a.error + b.error;
+    return rounded(std::atan2(x, y), error == 0 ? 0 : distance > 2 * error ? 2 * error / distance : kInfinity, 2);
+  }
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LaneValue DoubleLane::fold(ReductionInterface reduction, int64_t count,
+                           llvm::function_ref<LaneValue(LaneIndex)> component) {
+  DoubleState state(reduction, {1});
+  reduction.init(*this, state);
+  for (int64_t d = 0; d < count; ++d) {
+    DoubleTerm term([&](unsigned, int64_t) { return component(d); }, d);
+    reduction.accumulate(*this, state, {&term});
+  }
+  return reduction.finalize(*this, state, 0, 0);
+}
+
+namespace {
+
+/// Values of a formula for one (i, j): every op's components, computed when
+/// first needed. What depends on fewer indices is kept for longer.
+class Evaluation {
+public:
+  Evaluation(FormulaFuncOp formula, const InterpreterInputs &inputs, DoubleLane &lane)
+      : formula(formula), inputs(inputs), lane(lane) {}
+
+  void setRows(int64_t newI, int64_t newJ) {
+    i = newI;
+    j = newJ;
+  }
+
+  /// All components of a value.
+  const std::vector<LaneValue> &get(Value value) {
+    auto type = cast<VecType>(value.getType());
+    std::pair<int64_t, int64_t> key = {contains(type.getIndices(), IndexSet::I) ? i : -1,
+                                       contains(type.getIndices(), IndexSet::J) ? j : -1};
+    Entry &entry = entries[value];
+    if (entry.known && entry.key == key)
+      return entry.components;
+    std::vector<LaneValue> components = compute(value, type);
+    Entry &stored = entries[value]; // Computing may have moved the table.
+    stored.known = true;
+    stored.key = key;
+    stored.components = std::move(components);
+    return stored.components;
+  }
+
+private:
+  struct Entry {
+    bool known = false;
+    std::pair<int64_t, int64_t> key;
+    std::vector<LaneValue> components;
+  };
+
+  std::vector<LaneValue> compute(Value value, VecType type) {
+    std::vector<LaneValue> components(type.getDim());
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      int64_t row = type.getIndices() == IndexSet::I ? i : type.getIndices() == IndexSet::J ? j : 0;
+      for (int64_t d = 0; d < type.getDim(); ++d)
+        components[d].value = inputs.read(argument.getArgNumber(), row, d);
+      return components;
+    }
+    if (auto reduce = value.getDefiningOp<ReduceOp>()) {
+      reduceAll(reduce);
+      return entries[value].components;
+    }
+    auto op = cast<FormulaOpInterface>(value.getDefiningOp());
+    // Operands first, with an own stack of calls only as deep as the formula; copies keep them valid.
+    SmallVector<std::vector<LaneValue>> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(get(operand));
+    for (int64_t d = 0; d < type.getDim(); ++d)
+      components[d] =
+          op.component(lane, [&](unsigned n, LaneIndex k) { return operands[n][k.constant]; }, d);
+    return components;
+  }
+
+  void reduceAll(ReduceOp reduce) {
+    SmallVector<int64_t> dims;
+    for (Value term : reduce.getTerms())
+      dims.push_back(cast<VecType>(term.getType()).getDim());
+    ReductionInterface reduction = reduce.getReduction();
+    DoubleState state(reduction, dims);
+    reduction.init(lane, state);
+    bool overJ = reduce.getOver() == ReducedIndex::J;
+    int64_t savedI = i, savedJ = j, count = overJ ? inputs.rowsJ : inputs.rowsI;
+    for (int64_t row = 0; row < count; ++row) {
+      setRows(overJ ? savedI : row, overJ ? row : savedJ);
+      DoubleTerm term([&](unsigned operand, int64_t d) { return get(reduce.getTerms()[operand])[d]; }, row);
+      reduction.accumulate(lane, state, {&term});
+    }
+    setRows(savedI, savedJ);
+    for (auto [number, result] : llvm::enumerate(reduce.getResults())) {
+      auto type = cast<VecType>(result.getType());
+      Entry &entry = entries[result];
+      entry.known = true;
+      entry.key = {contains(type.getIndices(), IndexSet::I) ? i : -1,
+                   contains(type.getIndices(), IndexSet::J) ? j : -1};
+      entry.components.resize(type.getDim());
+      for (int64_t d = 0; d < type.getDim(); ++d)
+        entry.components[d] = reduction.finalize(lane, state, number, d);
+    }
+  }
+
+  FormulaFuncOp formula;
+  const InterpreterInputs &inputs;
+  DoubleLane &lane;
+  int64_t i = 0, j = 0;
+  llvm::DenseMap<Value, Entry> entries;
+};
+
+} // namespace
+
+std::vector<InterpreterRow> keops::interpret(FormulaFuncOp formula, const InterpreterInputs &inputs, int64_t row) {
+  Type element = Float64Type::get(formula.getContext());
+  formula.walk([&](Operation *op) {
+    for (Type type : op->getResultTypes())
+      if (auto vec = dyn_cast<VecType>(type); vec && isa<FloatType>(vec.getElementType()))
+        element = vec.getElementType();
+  });
+  DoubleLane lane(element);
+  Evaluation evaluation(formula, inputs, lane);
+  std::vector<InterpreterRow> rows;
+  for (Value result : formula.getBody().front().getTerminator()->getOperands()) {
+    auto type = cast<VecType>(result.getType());
+    evaluation.setRows(type.getIndices() == IndexSet::I ? row : 0, type.getIndices() == IndexSet::J ? row : 0);
+    InterpreterRow out;
+    for (const LaneValue &component : evaluation.get(result)) {
+      out.values.push_back(component.value);
+      out.bounds.push_back(component.error);
+    }
+    rows.push_back(std::move(out));
+  }
+  return rows;
+}

@@ -1,0 +1,351 @@
+//===- PointwiseOps.cpp - Ops that act on each component alone -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One section per family: result type, folding, cost, and the component as the
+// lane computes it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Dialect/Keops.h"
+#include "keops/Dialect/Infer.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace keops;
+
+//===----------------------------------------------------------------------===//
+// Shared
+//===----------------------------------------------------------------------===//
+
+LogicalResult keops::inferBroadcast(std::optional<Location> loc, ValueRange operands, Type element, VecType &result) {
+  int64_t dim = 1;
+  IndexSet set = IndexSet::None;
+  Type number;
+  for (Value operand : operands) {
+    auto type = cast<VecType>(operand.getType());
+    set = set | type.getIndices();
+    if (type.getDim() != 1 && dim != 1 && type.getDim() != dim)
+      return emitOptionalError(loc, "dimensions are not compatible: ", dim, " and ", type.getDim(),
+                               " (expected equal dimensions, or 1)");
+    dim = std::max(dim, type.getDim());
+    if (type.getElementType().isInteger(1))
+      continue;
+    if (number && number != type.getElementType())
+      return emitOptionalError(loc, "element types differ: ", number, " and ", type.getElementType());
+    number = type.getElementType();
+  }
+  result = VecType::get(operands[0].getContext(), dim, element ? element : number, set);
+  return success();
+}
+
+LaneIndex keops::broadcastPosition(Value operand, LaneIndex d) {
+  return cast<VecType>(operand.getType()).isScalar() ? LaneIndex(0) : d;
+}
+
+/// The value of a constant operand, if it is one.
+static std::optional<double> constantValue(Attribute attr) {
+  if (auto number = dyn_cast_or_null<FloatAttr>(attr))
+    return number.getValueAsDouble();
+  return std::nullopt;
+}
+
+static Attribute number(MLIRContext *context, double value) {
+  return FloatAttr::get(Float64Type::get(context), value);
+}
+
+//===----------------------------------------------------------------------===//
+// Unary
+//===----------------------------------------------------------------------===//
+
+static double applyUnary(UnaryKind kind, double x) {
+  switch (kind) {
+  case UnaryKind::Neg:
+    return -x;
+  case UnaryKind::Abs:
+    return std::fabs(x);
+  case UnaryKind::Floor:
+    return std::floor(x);
+  case UnaryKind::Round:
+    return std::round(x);
+  case UnaryKind::Exp:
+    return std::exp(x);
+  case UnaryKind::Log:
+    return std::log(x);
+  case UnaryKind::Sin:
+    return std::sin(x);
+  case UnaryKind::Cos:
+    return std::cos(x);
+  case UnaryKind::Asin:
+    return std::asin(x);
+  case UnaryKind::Acos:
+    return std::acos(x);
+  case UnaryKind::Atan:
+    return std::atan(x);
+  case UnaryKind::Tanh:
+    return std::tanh(x);
+  case UnaryKind::Erf:
+    return std::erf(x);
+  case UnaryKind::Sqrt:
+    return std::sqrt(x);
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+static OpCost unaryCost(UnaryKind kind) {
+  switch (kind) {
+  case UnaryKind::Neg:
+  case UnaryKind::Abs:
+  case UnaryKind::Floor:
+  case UnaryKind::Round:
+    return {1, 0};
+  default:
+    return {0, 1};
+  }
+}
+
+#define KEOPS_UNARY(OP)                                                                                                \
+  LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands, DictionaryAttr,  \
+                                     OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {                    \
+    types.push_back(operands[0].getType());                                                                            \
+    return success();                                                                                                  \
+  }                                                                                                                    \
+  LaneValue OP::component(Lane &lane, OperandComponent operand, LaneIndex d) {                                         \
+    return lane.unary(kind, operand(0, d));                                                                            \
+  }                                                                                                                    \
+  OpCost OP::cost() { return unaryCost(kind); }                                                                        \
+  OpFoldResult OP::fold(FoldAdaptor adaptor) {                                                                         \
+    if (std::optional<double> x = constantValue(adaptor.getOperand()))                                                 \
+      return number(getContext(), applyUnary(kind, *x));                                                               \
+    return {};                                                                                                         \
+  }
+
+KEOPS_UNARY(NegOp)
+KEOPS_UNARY(AbsOp)
+KEOPS_UNARY(FloorOp)
+KEOPS_UNARY(RoundOp)
+KEOPS_UNARY(ExpOp)
+KEOPS_UNARY(LogOp)
+KEOPS_UNARY(SinOp)
+KEOPS_UNARY(CosOp)
+KEOPS_UNARY(AsinOp)
+KEOPS_UNARY(AcosOp)
+KEOPS_UNARY(AtanOp)
+KEOPS_UNARY(TanhOp)
+KEOPS_UNARY(ErfOp)
+KEOPS_UNARY(SqrtOp)
+#undef KEOPS_UNARY
+
+namespace {
+/// −(−x) = x, −(a − b) = b − a: exact but for the sign of zero.
+struct NegOfNeg : OpRewritePattern<NegOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(NegOp op, PatternRewriter &rewriter) const override {
+    if (auto inner = op.getOperand().getDefiningOp<NegOp>()) {
+      rewriter.replaceOp(op, inner.getOperand());
+      return success();
+    }
+    auto difference = op.getOperand().getDefiningOp<SubOp>();
+    if (!difference || !difference->hasOneUse())
+      return failure();
+    rewriter.replaceOpWithNewOp<SubOp>(op, difference.getRhs(), difference.getLhs());
+    return success();
+  }
+};
+} // namespace
+
+void NegOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<NegOfNeg>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// rsqrt, ipow
+//===----------------------------------------------------------------------===//
+
+LogicalResult RsqrtOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr,
+                                        OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
+  types.push_back(operands[0].getType());
+  return success();
+}
+
+LaneValue RsqrtOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue x = operand(0, d);
+  LaneValue zero = lane.constant(0);
+  LaneValue inverse = lane.div(lane.constant(1), lane.unary(UnaryKind::Sqrt, x));
+  return lane.select(lane.compare(CompareKind::EQ, x, zero), zero, inverse);
+}
+
+OpCost RsqrtOp::cost() { return {2, 2}; }
+
+LogicalResult IntegerPowOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                             DictionaryAttr, OpaqueProperties, RegionRange,
+                                             SmallVectorImpl<Type> &types) {
+  types.push_back(operands[0].getType());
+  return success();
+}
+
+LaneValue IntegerPowOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  return lane.integerPower(operand(0, d), getExponent());
+}
+
+OpCost IntegerPowOp::cost() {
+  uint64_t n = std::abs(static_cast<int64_t>(getExponent()));
+  return {n < 2 ? 0 : 2 * static_cast<int64_t>(llvm::Log2_64(n)), static_cast<int64_t>(getExponent()) < 0};
+}
+
+OpFoldResult IntegerPowOp::fold(FoldAdaptor) {
+  if (getExponent() == 1)
+    return getOperand();
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Binary
+//===----------------------------------------------------------------------===//
+
+static double applyBinary(BinaryKind kind, double a, double b) {
+  switch (kind) {
+  case BinaryKind::Add:
+    return a + b;
+  case BinaryKind::Sub:
+    return a - b;
+  case BinaryKind::Mul:
+    return a * b;
+  case BinaryKind::Div:
+    return a / b;
+  case BinaryKind::Powf:
+    return std::pow(a, b);
+  case BinaryKind::Atan2:
+    return std::atan2(a, b);
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+/// x ∘ b = x and a ∘ x = x for neutral constants, where x already has the result's type.
+static Value foldNeutral(BinaryKind kind, Value lhs, Value rhs, std::optional<double> a, std::optional<double> b,
+                         Type result) {
+  bool additive = kind == BinaryKind::Add || kind == BinaryKind::Sub;
+  bool multiplicative = kind == BinaryKind::Mul || kind == BinaryKind::Div;
+  double neutral = additive ? 0 : 1;
+  if ((additive || multiplicative) && b && *b == neutral && lhs.getType() == result)
+    return lhs;
+  if ((kind == BinaryKind::Add || kind == BinaryKind::Mul) && a && *a == neutral && rhs.getType() == result)
+    return rhs;
+  return {};
+}
+
+#define KEOPS_BINARY(OP)                                                                                               \
+  LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands, DictionaryAttr,  \
+                                     OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {                    \
+    VecType type;                                                                                                      \
+    if (failed(inferBroadcast(loc, operands, {}, type)))                                                               \
+      return failure();                                                                                                \
+    types.push_back(type);                                                                                             \
+    return success();                                                                                                  \
+  }                                                                                                                    \
+  LaneValue OP::component(Lane &lane, OperandComponent operand, LaneIndex d) {                                         \
+    LaneValue a = operand(0, broadcastPosition(getLhs(), d));                                                          \
+    return lane.binary(kind, a, operand(1, broadcastPosition(getRhs(), d)));                                           \
+  }                                                                                                                    \
+  OpFoldResult OP::fold(FoldAdaptor adaptor) {                                                                         \
+    std::optional<double> a = constantValue(adaptor.getLhs()), b = constantValue(adaptor.getRhs());                    \
+    if (a && b)                                                                                                        \
+      return number(getContext(), applyBinary(kind, *a, *b));                                                          \
+    return foldNeutral(kind, getLhs(), getRhs(), a, b, getType());                                                     \
+  }
+
+KEOPS_BINARY(AddOp)
+KEOPS_BINARY(SubOp)
+KEOPS_BINARY(MulOp)
+KEOPS_BINARY(DivOp)
+KEOPS_BINARY(PowfOp)
+KEOPS_BINARY(Atan2Op)
+#undef KEOPS_BINARY
+
+OpCost AddOp::cost() { return {1, 0}; }
+OpCost SubOp::cost() { return {1, 0}; }
+OpCost MulOp::cost() { return {1, 0}; }
+OpCost DivOp::cost() { return {0, 1}; }
+OpCost PowfOp::cost() { return {0, 4}; }
+OpCost Atan2Op::cost() { return {0, 4}; }
+
+namespace {
+/// a / b = a · (1 / b) where b depends on fewer indices: the division is then
+/// done once per row, column or call and not per pair. One more rounding.
+struct HoistDivision : OpRewritePattern<DivOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(DivOp op, PatternRewriter &rewriter) const override {
+    VecType rhs = op.getRhs().getType();
+    VecType type = op.getType();
+    if (rhs.getIndices() == type.getIndices())
+      return rewriter.notifyMatchFailure(op, "the denominator has all indices of the result");
+    Value one = ConstantOp::create(rewriter, op.getLoc(), rhs.withDim(1).withIndices(IndexSet::None),
+                                   rewriter.getF64FloatAttr(1));
+    Value inverse = DivOp::create(rewriter, op.getLoc(), one, op.getRhs());
+    rewriter.replaceOpWithNewOp<MulOp>(op, op.getLhs(), inverse);
+    return success();
+  }
+};
+} // namespace
+
+void DivOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<HoistDivision>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// cmp, select, indicator
+//===----------------------------------------------------------------------===//
+
+LogicalResult CmpOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc, ValueRange operands,
+                                      DictionaryAttr, OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
+  VecType type;
+  if (failed(inferBroadcast(loc, operands, {}, type)))
+    return failure();
+  types.push_back(type.withElement(IntegerType::get(context, 1)));
+  return success();
+}
+
+LaneValue CmpOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue a = operand(0, broadcastPosition(getLhs(), d));
+  return lane.compare(static_cast<CompareKind>(getPredicate()), a, operand(1, broadcastPosition(getRhs(), d)));
+}
+
+OpCost CmpOp::cost() { return {1, 0}; }
+
+LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                         DictionaryAttr, OpaqueProperties, RegionRange,
+                                         SmallVectorImpl<Type> &types) {
+  VecType type;
+  if (failed(inferBroadcast(loc, operands, {}, type)))
+    return failure();
+  types.push_back(type);
+  return success();
+}
+
+LaneValue SelectOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue mask = operand(0, broadcastPosition(getCondition(), d));
+  LaneValue a = operand(1, broadcastPosition(getLhs(), d));
+  return lane.select(mask, a, operand(2, broadcastPosition(getRhs(), d)));
+}
+
+OpCost SelectOp::cost() { return {1, 0}; }
+
+LogicalResult IndicatorOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                            DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                            SmallVectorImpl<Type> &types) {
+  IndicatorOp::Adaptor adaptor(operands, attrs, properties, regions);
+  types.push_back(cast<VecType>(operands[0].getType()).withElement(adaptor.getElementType()));
+  return success();
+}
+
+LaneValue IndicatorOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  return lane.select(operand(0, d), lane.constant(1), lane.constant(0));
+}
+
+OpCost IndicatorOp::cost() { return {1, 0}; }

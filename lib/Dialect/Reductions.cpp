@@ -1,0 +1,347 @@
+//===- Reductions.cpp - Every monoid -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One section per reduction: its state, and how a chunk of columns, another
+// state and the end of the columns change it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Dialect/Keops.h"
+
+using namespace mlir;
+using namespace keops;
+
+static LogicalResult expectTerms(ArrayRef<int64_t> dims, size_t least, size_t most, StringRef name,
+                                 function_ref<InFlightDiagnostic()> emitError) {
+  if (dims.size() >= least && dims.size() <= most)
+    return success();
+  InFlightDiagnostic diagnostic = emitError() << "reduction '" << name << "' expects " << least;
+  if (most != least)
+    diagnostic << " or " << most;
+  return diagnostic << (most == 1 ? " formula" : " formulas") << ", got " << dims.size();
+}
+
+//===----------------------------------------------------------------------===//
+// sum
+//===----------------------------------------------------------------------===//
+
+std::string SumAttr::spelling() const { return "Sum"; }
+
+LogicalResult SumAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<InFlightDiagnostic()> emitError) const {
+  return expectTerms(dims, 1, 1, spelling(), emitError);
+}
+
+SmallVector<StateSlot> SumAttr::slots(ArrayRef<int64_t> dims) const {
+  return {StateSlot{StateSlot::Kind::Sum, dims[0], false}};
+}
+
+SmallVector<ReductionResult> SumAttr::results(ArrayRef<int64_t> dims) const {
+  return {ReductionResult{dims[0], false, {dims[0]}}};
+}
+
+int64_t SumAttr::preferredChunk() const { return 1; }
+
+void SumAttr::init(Lane &lane, ReductionState &state) const {
+  lane.forEach(state.dims[0], [&](LaneIndex d) { state.set(0, d, lane.constant(0)); });
+}
+
+void SumAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
+  lane.forEach(state.dims[0], [&](LaneIndex d) {
+    LaneValue sum = state.get(0, d);
+    for (ReductionTerm *term : chunk)
+      sum = lane.add(sum, term->get(0, d));
+    state.set(0, d, sum);
+  });
+}
+
+void SumAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
+  lane.forEach(into.dims[0], [&](LaneIndex d) { into.set(0, d, lane.add(into.get(0, d), from.get(0, d))); });
+}
+
+LaneValue SumAttr::finalize(Lane &, ReductionState &state, unsigned, LaneIndex d) const { return state.get(0, d); }
+
+//===----------------------------------------------------------------------===//
+// logsumexp
+//
+// The maximum starts at the lowest finite number and stops at the largest, so
+// no difference of infinities arises: a term −inf gives exp(−inf) = 0, a term
+// +inf gives exp(+inf) = +inf, and neither needs a test per pair.
+//===----------------------------------------------------------------------===//
+
+enum LogSumExpSlot : unsigned { kMaximum, kSums };
+
+std::string LogSumExpAttr::spelling() const { return "LogSumExp"; }
+
+LogicalResult LogSumExpAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<InFlightDiagnostic()> emitError) const {
+  if (failed(expectTerms(dims, 1, 2, spelling(), emitError)))
+    return failure();
+  if (dims[0] != 1)
+    return emitError() << "reduction 'LogSumExp' expects a formula of dimension 1, got dimension " << dims[0];
+  return success();
+}
+
+SmallVector<StateSlot> LogSumExpAttr::slots(ArrayRef<int64_t> dims) const {
+  return {StateSlot{StateSlot::Kind::Term, 1, false}, StateSlot{StateSlot::Kind::Sum, dims.back(), false}};
+}
+
+SmallVector<ReductionResult> LogSumExpAttr::results(ArrayRef<int64_t> dims) const {
+  return {ReductionResult{dims.back(), false, {dims.back()}}};
+}
+
+// One test for a new maximum, rarely taken, serves this many columns.
+int64_t LogSumExpAttr::preferredChunk() const { return 8; }
+
+void LogSumExpAttr::init(Lane &lane, ReductionState &state) const {
+  state.set(kMaximum, 0, lane.unary(UnaryKind::Neg, lane.largest()));
+  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.constant(0)); });
+}
+
+/// Raises the maximum to at most the largest finite number and scales the sums.
+static void raiseMaximum(Lane &lane, ReductionState &state, LaneValue maximum) {
+  LaneValue largest = lane.largest();
+  maximum = lane.select(lane.less(largest, maximum), largest, maximum);
+  LaneValue scale = lane.exp(lane.sub(state.get(kMaximum, 0), maximum));
+  state.set(kMaximum, 0, maximum);
+  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.mul(state.get(kSums, d), scale)); });
+}
+
+void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
+  SmallVector<LaneValue> exponents;
+  LaneValue before = state.get(kMaximum, 0), maximum = before;
+  for (ReductionTerm *term : chunk) {
+    exponents.push_back(term->get(0, 0));
+    maximum = lane.select(lane.less(maximum, exponents.back()), exponents.back(), maximum);
+  }
+  lane.ifAny(lane.less(before, maximum), [&] { raiseMaximum(lane, state, maximum); });
+  LaneValue shift = state.get(kMaximum, 0);
+  SmallVector<LaneValue> weights;
+  for (LaneValue exponent : exponents)
+    weights.push_back(lane.exp(lane.sub(exponent, shift)));
+  bool weighted = state.dims.size() == 2;
+  lane.forEach(state.dims.back(), [&](LaneIndex d) {
+    LaneValue sum = state.get(kSums, d);
+    for (auto [term, weight] : llvm::zip(chunk, weights))
+      sum = lane.add(sum, weighted ? lane.mul(weight, term->get(1, d)) : weight);
+    state.set(kSums, d, sum);
+  });
+}
+
+void LogSumExpAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
+  LaneValue a = into.get(kMaximum, 0), b = from.get(kMaximum, 0);
+  LaneValue maximum = lane.select(lane.less(a, b), b, a);
+  LaneValue scaleInto = lane.exp(lane.sub(a, maximum)), scaleFrom = lane.exp(lane.sub(b, maximum));
+  into.set(kMaximum, 0, maximum);
+  lane.forEach(into.dims.back(), [&](LaneIndex d) {
+    LaneValue scaled = lane.mul(into.get(kSums, d), scaleInto);
+    into.set(kSums, d, lane.add(scaled, lane.mul(from.get(kSums, d), scaleFrom)));
+  });
+}
+
+LaneValue LogSumExpAttr::finalize(Lane &lane, ReductionState &state, unsigned, LaneIndex d) const {
+  return lane.add(state.get(kMaximum, 0), lane.log(state.get(kSums, d)));
+}
+
+//===----------------------------------------------------------------------===//
+// extremum
+//===----------------------------------------------------------------------===//
+
+enum ExtremumSlot : unsigned { kValue, kRow };
+
+std::string ExtremumAttr::spelling() const {
+  switch (getKind()) {
+  case Extremum::Min:
+    return "Min";
+  case Extremum::Max:
+    return "Max";
+  case Extremum::ArgMin:
+    return "ArgMin";
+  case Extremum::ArgMax:
+    return "ArgMax";
+  case Extremum::MinArgMin:
+    return "Min_ArgMin";
+  case Extremum::MaxArgMax:
+    return "Max_ArgMax";
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LogicalResult ExtremumAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<InFlightDiagnostic()> emitError) const {
+  return expectTerms(dims, 1, 1, spelling(), emitError);
+}
+
+SmallVector<StateSlot> ExtremumAttr::slots(ArrayRef<int64_t> dims) const {
+  SmallVector<StateSlot> slots = {StateSlot{StateSlot::Kind::Term, dims[0], false}};
+  if (givesIndex())
+    slots.push_back(StateSlot{StateSlot::Kind::Row, dims[0], false});
+  return slots;
+}
+
+SmallVector<ReductionResult> ExtremumAttr::results(ArrayRef<int64_t> dims) const {
+  SmallVector<ReductionResult> results;
+  if (givesValue())
+    results.push_back(ReductionResult{dims[0], false, {dims[0]}});
+  if (givesIndex())
+    results.push_back(ReductionResult{dims[0], true, {dims[0]}});
+  return results;
+}
+
+int64_t ExtremumAttr::preferredChunk() const { return 1; }
+
+void ExtremumAttr::init(Lane &lane, ReductionState &state) const {
+  LaneValue worst = lane.infinity();
+  if (isMax())
+    worst = lane.unary(UnaryKind::Neg, worst);
+  lane.forEach(state.dims[0], [&](LaneIndex d) {
+    state.set(kValue, d, worst);
+    if (givesIndex())
+      state.set(kRow, d, lane.rowNumber(0));
+  });
+}
+
+void ExtremumAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
+  for (ReductionTerm *term : chunk)
+    lane.forEach(state.dims[0], [&](LaneIndex d) {
+      LaneValue best = state.get(kValue, d), value = term->get(0, d);
+      // Strict, and columns come in increasing order: the first extremum wins, NaN never does.
+      LaneValue better = isMax() ? lane.less(best, value) : lane.less(value, best);
+      state.set(kValue, d, lane.select(better, value, best));
+      if (givesIndex())
+        state.set(kRow, d, lane.select(better, term->row(), state.get(kRow, d)));
+    });
+}
+
+/// a comes before b: a smaller value, or the same at a smaller row number.
+static LaneValue comesBefore(Lane &lane, LaneValue a, LaneValue rowA, LaneValue b, LaneValue rowB) {
+  LaneValue tie = lane.maskAnd(lane.compare(CompareKind::EQ, a, b), lane.less(rowA, rowB));
+  return lane.maskOr(lane.less(a, b), tie);
+}
+
+void ExtremumAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
+  lane.forEach(into.dims[0], [&](LaneIndex d) {
+    LaneValue a = into.get(kValue, d), b = from.get(kValue, d);
+    LaneValue better = isMax() ? lane.less(a, b) : lane.less(b, a);
+    if (givesIndex()) {
+      LaneValue rowA = into.get(kRow, d), rowB = from.get(kRow, d);
+      LaneValue tie = lane.maskAnd(lane.compare(CompareKind::EQ, a, b), lane.less(rowB, rowA));
+      better = lane.maskOr(better, tie);
+      into.set(kRow, d, lane.select(better, rowB, rowA));
+    }
+    into.set(kValue, d, lane.select(better, b, a));
+  });
+}
+
+LaneValue ExtremumAttr::finalize(Lane &, ReductionState &state, unsigned number, LaneIndex d) const {
+  bool index = givesIndex() && (!givesValue() || number == 1);
+  return state.get(index ? kRow : kValue, d);
+}
+
+//===----------------------------------------------------------------------===//
+// k_smallest
+//===----------------------------------------------------------------------===//
+
+LogicalResult KSmallestAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t k, KSmallest) {
+  if (k < 1)
+    return emitError() << "expects K ≥ 1, got " << k;
+  return success();
+}
+
+std::string KSmallestAttr::spelling() const {
+  switch (getKind()) {
+  case KSmallest::KMin:
+    return "KMin";
+  case KSmallest::ArgKMin:
+    return "ArgKMin";
+  case KSmallest::KMinArgKMin:
+    return "KMin_ArgKMin";
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LogicalResult KSmallestAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<InFlightDiagnostic()> emitError) const {
+  return expectTerms(dims, 1, 1, spelling(), emitError);
+}
+
+// In memory: a hot loop only reads the largest kept value, and insertions are rare.
+SmallVector<StateSlot> KSmallestAttr::slots(ArrayRef<int64_t> dims) const {
+  SmallVector<StateSlot> slots = {StateSlot{StateSlot::Kind::Term, getK() * dims[0], true}};
+  if (givesIndex())
+    slots.push_back(StateSlot{StateSlot::Kind::Row, getK() * dims[0], true});
+  return slots;
+}
+
+SmallVector<ReductionResult> KSmallestAttr::results(ArrayRef<int64_t> dims) const {
+  SmallVector<int64_t, 2> shape = {getK()};
+  if (dims[0] != 1)
+    shape.push_back(dims[0]);
+  SmallVector<ReductionResult> results;
+  if (givesValue())
+    results.push_back(ReductionResult{getK() * dims[0], false, shape});
+  if (givesIndex())
+    results.push_back(ReductionResult{getK() * dims[0], true, shape});
+  return results;
+}
+
+int64_t KSmallestAttr::preferredChunk() const { return 1; }
+
+void KSmallestAttr::init(Lane &lane, ReductionState &state) const {
+  lane.forEach(getK() * state.dims[0], [&](LaneIndex element) {
+    state.set(kValue, element, lane.infinity());
+    if (givesIndex())
+      state.set(kRow, element, lane.rowNumber(0));
+  });
+}
+
+/// Inserts (value, row) into the sorted list of component d. Elements after the
+/// place of insertion move down by one, so once a lane has taken its place it
+/// takes every following one.
+static void insert(const KSmallestAttr &attr, Lane &lane, ReductionState &state, LaneIndex d, LaneValue value,
+                   LaneValue row, bool breakTies) {
+  bool index = attr.givesIndex();
+  int64_t dim = state.dims[0];
+  SmallVector<LaneValue> carried = {lane.less(value, value), value};
+  if (index)
+    carried.push_back(row);
+  lane.loop(attr.getK(), carried, [&](LaneIndex rank, ArrayRef<LaneValue> now) -> SmallVector<LaneValue> {
+    LaneIndex element = lane.add(lane.mul(rank, dim), d);
+    LaneValue kept = state.get(kValue, element);
+    LaneValue keptRow = index ? state.get(kRow, element) : LaneValue();
+    LaneValue before = index && breakTies ? comesBefore(lane, now[1], now[2], kept, keptRow) : lane.less(now[1], kept);
+    LaneValue take = lane.maskOr(now[0], before);
+    state.set(kValue, element, lane.select(take, now[1], kept));
+    SmallVector<LaneValue> next = {take, lane.select(take, kept, now[1])};
+    if (index) {
+      state.set(kRow, element, lane.select(take, now[2], keptRow));
+      next.push_back(lane.select(take, keptRow, now[2]));
+    }
+    return next;
+  });
+}
+
+void KSmallestAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
+  int64_t dim = state.dims[0];
+  for (ReductionTerm *term : chunk)
+    lane.forEach(dim, [&](LaneIndex d) {
+      LaneValue value = term->get(0, d);
+      LaneValue largest = state.get(kValue, lane.add(LaneIndex((getK() - 1) * dim), d));
+      lane.ifAny(lane.less(value, largest), [&] {
+        insert(*this, lane, state, d, value, givesIndex() ? term->row() : LaneValue(), /*breakTies=*/false);
+      });
+    });
+}
+
+void KSmallestAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
+  int64_t dim = into.dims[0];
+  lane.forEach(getK() * dim, [&](LaneIndex element) {
+    LaneValue row = givesIndex() ? from.get(kRow, element) : LaneValue();
+    insert(*this, lane, into, lane.rem(element, dim), from.get(kValue, element), row, /*breakTies=*/true);
+  });
+}
+
+LaneValue KSmallestAttr::finalize(Lane &, ReductionState &state, unsigned number, LaneIndex d) const {
+  bool index = givesIndex() && (!givesValue() || number == 1);
+  return state.get(index ? kRow : kValue, d);
+}

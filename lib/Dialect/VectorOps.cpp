@@ -1,0 +1,340 @@
+//===- VectorOps.cpp - Ops that rearrange or combine components -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One section per op: result type, constraints, and where component d of the
+// result comes from.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Dialect/Infer.h"
+#include "keops/Dialect/Keops.h"
+
+#include "llvm/ADT/SmallBitVector.h"
+
+using namespace mlir;
+using namespace keops;
+
+/// The type of `operand` with another dimension.
+static VecType resized(Value operand, int64_t dim) { return cast<VecType>(operand.getType()).withDim(dim); }
+
+/// Result types may be inferred before an op is verified, so a dimension is
+/// clamped to what a type can hold; the verifier then says what is wrong.
+static int64_t representable(int64_t dim) { return std::max<int64_t>(dim, 1); }
+
+//===----------------------------------------------------------------------===//
+// constant
+//===----------------------------------------------------------------------===//
+
+LaneValue ConstantOp::component(Lane &lane, OperandComponent, LaneIndex) {
+  return lane.constant(getValue().convertToDouble());
+}
+
+OpCost ConstantOp::cost() { return {0, 0}; }
+
+OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValueAttr(); }
+
+LogicalResult ConstantOp::verify() {
+  if (getType().getIndices() != IndexSet::None)
+    return emitOpError("is the same for all pairs and expects a type without indices, got ") << getType();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// broadcast
+//===----------------------------------------------------------------------===//
+
+LogicalResult BroadcastOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                            DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                            SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  types.push_back(resized(operands[0], representable(adaptor.getDim())));
+  return success();
+}
+
+LaneValue BroadcastOp::component(Lane &, OperandComponent operand, LaneIndex) { return operand(0, 0); }
+
+OpCost BroadcastOp::cost() { return {0, 0}; }
+
+LogicalResult BroadcastOp::verify() {
+  if (!getOperand().getType().isScalar())
+    return emitOpError("expects an operand of dimension 1, got dimension ") << getOperand().getType().getDim();
+  if (static_cast<int64_t>(getDim()) < 1)
+    return emitOpError("expects at least one component, got ") << static_cast<int64_t>(getDim());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// concat
+//===----------------------------------------------------------------------===//
+
+LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                         DictionaryAttr, OpaqueProperties, RegionRange,
+                                         SmallVectorImpl<Type> &types) {
+  auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
+  if (lhs.getElementType() != rhs.getElementType())
+    return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", rhs.getElementType());
+  types.push_back(lhs.withDim(lhs.getDim() + rhs.getDim()).withIndices(lhs.getIndices() | rhs.getIndices()));
+  return success();
+}
+
+LaneValue ConcatOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  int64_t size = getLhs().getType().getDim();
+  return lane.branchBelow(d, size, [&] { return operand(0, d); }, [&] { return operand(1, lane.add(d, -size)); });
+}
+
+OpCost ConcatOp::cost() { return {0, 0}; }
+
+//===----------------------------------------------------------------------===//
+// slice
+//===----------------------------------------------------------------------===//
+
+LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                        DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                        SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  types.push_back(resized(operands[0], representable(adaptor.getSize())));
+  return success();
+}
+
+LaneValue SliceOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  return operand(0, lane.add(d, static_cast<int64_t>(getOffset())));
+}
+
+OpCost SliceOp::cost() { return {0, 0}; }
+
+LogicalResult SliceOp::verify() {
+  int64_t offset = getOffset(), size = getSize(), dim = getOperand().getType().getDim();
+  if (offset < 0 || size < 1 || offset > dim - size)
+    return emitOpError("takes components [") << offset << ", " << offset + size << ") of a vector of dimension " << dim;
+  return success();
+}
+
+OpFoldResult SliceOp::fold(FoldAdaptor) {
+  if (getOffset() == 0 && getType() == getOperand().getType())
+    return getOperand();
+  // A slice that lies within one part of a concatenation is a slice of that part.
+  if (auto concat = getOperand().getDefiningOp<ConcatOp>()) {
+    int64_t split = concat.getLhs().getType().getDim(), offset = getOffset(), size = getSize();
+    bool left = offset + size <= split;
+    if (!left && offset < split)
+      return {};
+    VecType part = (left ? concat.getLhs() : concat.getRhs()).getType();
+    if (part.getIndices() != getType().getIndices())
+      return {}; // The slice would depend on fewer indices: another type.
+    setOffset(left ? offset : offset - split);
+    getOperandMutable().assign(left ? concat.getLhs() : concat.getRhs());
+    return getResult();
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// pad
+//===----------------------------------------------------------------------===//
+
+LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                      DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                      SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  types.push_back(resized(operands[0], representable(adaptor.getDim())));
+  return success();
+}
+
+LaneValue PadOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  int64_t offset = getOffset(), end = offset + getOperand().getType().getDim();
+  auto zero = [&] { return lane.constant(0); };
+  return lane.branchBelow(d, offset, zero, [&] {
+    return lane.branchBelow(d, end, [&] { return operand(0, lane.add(d, -offset)); }, zero);
+  });
+}
+
+OpCost PadOp::cost() { return {0, 0}; }
+
+LogicalResult PadOp::verify() {
+  int64_t offset = getOffset(), dim = getDim(), size = getOperand().getType().getDim();
+  if (offset < 0 || offset > dim - size)
+    return emitOpError("puts ") << size << " components at offset " << offset << " of a vector of dimension " << dim;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// one_hot
+//===----------------------------------------------------------------------===//
+
+LogicalResult OneHotOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                         DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                         SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  types.push_back(resized(operands[0], representable(adaptor.getDim())));
+  return success();
+}
+
+LaneValue OneHotOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue position = lane.unary(UnaryKind::Floor, lane.add(operand(0, 0), lane.constant(0.5)));
+  return lane.select(lane.compare(CompareKind::EQ, position, lane.number(d)), lane.constant(1), lane.constant(0));
+}
+
+OpCost OneHotOp::cost() { return {4, 0}; }
+
+LogicalResult OneHotOp::verify() {
+  if (!getOperand().getType().isScalar())
+    return emitOpError("expects an operand of dimension 1, got dimension ") << getOperand().getType().getDim();
+  if (static_cast<int64_t>(getDim()) < 1)
+    return emitOpError("expects at least one component, got ") << static_cast<int64_t>(getDim());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// fold
+//===----------------------------------------------------------------------===//
+
+LogicalResult FoldOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr,
+                                       OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
+  types.push_back(resized(operands[0], 1));
+  return success();
+}
+
+LaneValue FoldOp::component(Lane &lane, OperandComponent operand, LaneIndex) {
+  return lane.fold(getReduction(), getOperand().getType().getDim(), [&](LaneIndex d) { return operand(0, d); });
+}
+
+OpCost FoldOp::cost() { return {getOperand().getType().getDim(), 0}; }
+
+LogicalResult FoldOp::verify() {
+  auto emit = [&] { return emitOpError(); };
+  if (failed(getReduction().verifyTerms({1}, emit)))
+    return failure();
+  SmallVector<ReductionResult> results = getReduction().results({1});
+  if (results.size() != 1 || results[0].dim != 1)
+    return emitOpError("expects a reduction with one result of dimension 1, got '")
+           << getReduction().spelling() << "'";
+  return success();
+}
+
+OpFoldResult FoldOp::fold(FoldAdaptor) {
+  // One component is its own sum and extremum; its position is a constant.
+  if (!getOperand().getType().isScalar() || getReduction().results({1})[0].isRow || !isa<SumAttr>(getReduction()))
+    return {};
+  return getOperand();
+}
+
+//===----------------------------------------------------------------------===//
+// tensordot
+//===----------------------------------------------------------------------===//
+
+static SmallVector<int64_t> keptExtents(ArrayRef<int64_t> shape, ArrayRef<int64_t> contracted) {
+  SmallVector<int64_t> kept;
+  for (auto [axis, extent] : llvm::enumerate(shape))
+    if (!llvm::is_contained(contracted, static_cast<int64_t>(axis)))
+      kept.push_back(extent);
+  return kept;
+}
+
+static int64_t product(ArrayRef<int64_t> extents) {
+  int64_t result = 1;
+  for (int64_t extent : extents)
+    result *= extent;
+  return result;
+}
+
+LogicalResult TensorDotOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                            DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                            SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
+  if (lhs.getElementType() != rhs.getElementType())
+    return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", rhs.getElementType());
+  int64_t dim = product(keptExtents(adaptor.getLhsShape(), adaptor.getLhsContract())) *
+                product(keptExtents(adaptor.getRhsShape(), adaptor.getRhsContract()));
+  types.push_back(lhs.withDim(representable(dim)).withIndices(lhs.getIndices() | rhs.getIndices()));
+  return success();
+}
+
+LogicalResult TensorDotOp::verify() {
+  auto checkSide = [&](StringRef side, int64_t dim, ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) -> LogicalResult {
+    if (llvm::any_of(shape, [](int64_t extent) { return extent < 1; }) || product(shape) != dim)
+      return emitOpError() << "expects the " << side << " shape to hold " << dim << " components, got [" << shape << "]";
+    llvm::SmallBitVector seen(shape.size());
+    for (int64_t axis : axes) {
+      if (axis < 0 || axis >= static_cast<int64_t>(shape.size()) || seen.test(axis))
+        return emitOpError() << "expects distinct contracted axes of the " << side << " operand below " << shape.size()
+                             << ", got [" << axes << "]";
+      seen.set(axis);
+    }
+    return success();
+  };
+  if (failed(checkSide("left", getLhs().getType().getDim(), getLhsShape(), getLhsContract())) ||
+      failed(checkSide("right", getRhs().getType().getDim(), getRhsShape(), getRhsContract())))
+    return failure();
+  if (getLhsContract().size() != getRhsContract().size())
+    return emitOpError("expects as many contracted axes on both sides, got ")
+           << getLhsContract().size() << " and " << getRhsContract().size();
+  for (auto [a, b] : llvm::zip(getLhsContract(), getRhsContract()))
+    if (getLhsShape()[a] != getRhsShape()[b])
+      return emitOpError("contracts axes of different extents ") << getLhsShape()[a] << " and " << getRhsShape()[b];
+  size_t rank = getLhsShape().size() + getRhsShape().size() - 2 * getLhsContract().size();
+  llvm::SmallBitVector seen(rank);
+  for (int64_t position : getPermutation())
+    if (position >= 0 && position < static_cast<int64_t>(rank))
+      seen.set(position);
+  if (getPermutation().size() != rank || seen.count() != rank)
+    return emitOpError("expects a permutation of ") << rank << " axes, got [" << getPermutation() << "]";
+  return success();
+}
+
+SmallVector<int64_t> TensorDotOp::contractedExtents() {
+  return llvm::map_to_vector(getLhsContract(), [&](int64_t axis) { return getLhsShape()[axis]; });
+}
+
+SmallVector<int64_t> TensorDotOp::resultShape() {
+  SmallVector<int64_t> kept = keptExtents(getLhsShape(), getLhsContract());
+  llvm::append_range(kept, keptExtents(getRhsShape(), getRhsContract()));
+  SmallVector<int64_t> shape(kept.size());
+  for (auto [axis, position] : llvm::enumerate(getPermutation()))
+    shape[position] = kept[axis];
+  return shape;
+}
+
+bool TensorDotOp::isStored() { return product(contractedExtents()) > 1; }
+
+OpCost TensorDotOp::cost() { return {product(contractedExtents()), 0}; }
+
+/// Row-major digits of position `d` in a tensor of this shape, last axis fastest.
+static SmallVector<LaneIndex> digits(Lane &lane, LaneIndex d, ArrayRef<int64_t> shape) {
+  SmallVector<LaneIndex> result(shape.size());
+  for (size_t axis = shape.size(); axis-- > 0;) {
+    result[axis] = axis == 0 ? d : lane.rem(d, shape[axis]);
+    d = axis == 0 ? d : lane.div(d, shape[axis]);
+  }
+  return result;
+}
+
+LaneValue TensorDotOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  SmallVector<int64_t> extents = contractedExtents(), shape = resultShape();
+  SmallVector<LaneIndex> kept = digits(lane, d, shape);
+  // Position in an operand: kept axes from d, contracted ones from k, in row-major order.
+  auto position = [&](ArrayRef<int64_t> operandShape, ArrayRef<int64_t> contracted, size_t firstKept,
+                      ArrayRef<LaneIndex> summed) {
+    LaneIndex at = 0;
+    for (auto [axis, extent] : llvm::enumerate(operandShape)) {
+      const int64_t *found = llvm::find(contracted, static_cast<int64_t>(axis));
+      LaneIndex digit = found != contracted.end() ? summed[found - contracted.begin()]
+                                                  : kept[getPermutation()[firstKept++]];
+      at = lane.add(lane.mul(at, extent), digit);
+    }
+    return at;
+  };
+  size_t lhsKept = getLhsShape().size() - getLhsContract().size();
+  auto term = [&](LaneIndex k) {
+    SmallVector<LaneIndex> summed = digits(lane, k, extents);
+    LaneValue a = operand(0, position(getLhsShape(), getLhsContract(), 0, summed));
+    return lane.mul(a, operand(1, position(getRhsShape(), getRhsContract(), lhsKept, summed)));
+  };
+  if (!isStored())
+    return term(0);
+  return lane.fold(cast<ReductionInterface>(Attribute(SumAttr::get(getContext()))), product(extents), term);
+}
