@@ -7,14 +7,37 @@ function(keops_target_options target)
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include)
   target_include_directories(${target} SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-unused-parameter)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # Precompiled headers without a time stamp, so that ccache can tell them equal.
+    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  endif()
   target_compile_definitions(${target} PRIVATE ${LLVM_DEFINITIONS_LIST})
   if(NOT ARG_EXCEPTIONS)
     target_compile_options(${target} PRIVATE -fno-exceptions)
   endif()
   if(KEOPS_ASAN)
-    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize=vptr)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr
+      -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
+endfunction()
+
+# MLIR's headers, compiled once for all rooms that do not throw: most of what a file costs is reading them.
+function(keops_precompiled_headers)
+  file(WRITE ${PROJECT_BINARY_DIR}/KeopsHeaders.cpp "// Holds the precompiled headers.\n")
+  add_library(KeopsHeaders OBJECT ${PROJECT_BINARY_DIR}/KeopsHeaders.cpp)
+  keops_target_options(KeopsHeaders)
+  target_precompile_headers(KeopsHeaders PRIVATE
+    <mlir/Dialect/Arith/IR/Arith.h>
+    <mlir/Dialect/Func/IR/FuncOps.h>
+    <mlir/Dialect/LLVMIR/LLVMDialect.h>
+    <mlir/Dialect/Math/IR/Math.h>
+    <mlir/Dialect/SCF/IR/SCF.h>
+    <mlir/Dialect/Vector/IR/VectorOps.h>
+    <mlir/IR/Builders.h>
+    <mlir/IR/BuiltinOps.h>
+    <mlir/IR/PatternMatch.h>
+    <mlir/Pass/PassManager.h>)
 endfunction()
 
 # A room of lib/: an archive folded into the one shared library `keops`.
@@ -29,6 +52,9 @@ function(keops_library name)
   endif()
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  if(NOT ARG_EXCEPTIONS)
+    target_precompile_headers(${name} REUSE_FROM KeopsHeaders)
   endif()
   set_property(GLOBAL APPEND PROPERTY KEOPS_ROOMS ${name})
 endfunction()

@@ -110,7 +110,7 @@ private:
     double own = std::isinf(value) ? 0 : std::fabs(value) * unit * 2 * ulps + smallest;
     double error = propagated + own;
     // Near the largest number the target overflows where a double does not.
-    if (std::fabs(value) + error > largestNumber && !std::isinf(value))
+    if (std::fabs(value) + propagated > largestNumber * (1 + unit) && !std::isinf(value))
       error = kInfinity;
     return {{}, value, std::isnan(error) ? kInfinity : error};
   }

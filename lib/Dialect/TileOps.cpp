@@ -148,6 +148,17 @@ LogicalResult ComponentOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// extend
+//===----------------------------------------------------------------------===//
+
+LogicalResult ExtendOp::verify() {
+  VecType from = getOperand().getType(), to = getType();
+  if (from.withIndices(to.getIndices()) != to || !contains(to.getIndices(), from.getIndices()))
+    return emitOpError("expects the operand's type with more indices, got ") << to;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // contract, map, accumulate
 //===----------------------------------------------------------------------===//
 

@@ -11,6 +11,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "keops/Dialect/Keops.h"
+#include "keops/Lowering/Passes.h"
+#include "keops/Schedule/Passes.h"
+#include "keops/Transforms/Passes.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/InitAllDialects.h"
@@ -24,5 +27,8 @@ int main(int argc, char **argv) {
   mlir::registerAllExtensions(registry);
   registry.insert<keops::KeopsDialect>();
   mlir::registerAllPasses();
+  keops::registerKeopsTransformsPasses();
+  keops::registerKeopsSchedulePasses();
+  keops::registerKeopsLoweringPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Keops optimizer driver\n", registry));
 }

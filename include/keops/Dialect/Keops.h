@@ -33,6 +33,12 @@
 #include "keops/Dialect/KeopsAttrInterfaces.h.inc"
 #include "keops/Dialect/KeopsOpInterfaces.h.inc"
 
+namespace keops {
+/// Marks ops that act on each component alone; see PointwiseOps.td.
+template <typename ConcreteOp>
+class Pointwise : public mlir::OpTrait::TraitBase<ConcreteOp, Pointwise> {};
+} // namespace keops
+
 #define GET_TYPEDEF_CLASSES
 #include "keops/Dialect/KeopsTypes.h.inc"
 #define GET_ATTRDEF_CLASSES

@@ -22,6 +22,10 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/EnumAttr.td"
 
+// Component d of the result needs component d of each operand (component 0 of an operand of dimension 1), so the op
+// applied to scalars computes one component.
+def Keops_Pointwise : NativeOpTrait<"Pointwise"> { let cppNamespace = "::keops"; }
+
 // Every op of the formula level: pure, result type inferred, knows its components.
 class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
     Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
@@ -33,7 +37,7 @@ class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
 
 // One number to one number. `kind` is the lane's name of the function.
 class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
-    Keops_FormulaOp<mnemonic, text, traits> {
+    Keops_FormulaOp<mnemonic, text, traits # [Keops_Pointwise]> {
   let arguments = (ins Keops_Number:$operand);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand attr-dict `:` type($operand)";
@@ -62,7 +66,7 @@ def Keops_TanhOp : Keops_UnaryOp<"tanh", "Tanh", "Tanh"> { let summary = "hyperb
 def Keops_ErfOp : Keops_UnaryOp<"erf", "Erf", "Erf"> { let summary = "error function"; }
 def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> { let summary = "square root; NaN below 0"; }
 
-def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt"> {
+def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt", [Keops_Pointwise]> {
   let summary = "reciprocal square root, 0 at 0";
   let description = [{
     1/√x, but 0 where x = 0: norms of coincident points then have derivative 0
@@ -73,7 +77,7 @@ def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt"> {
   let assemblyFormat = "$operand attr-dict `:` type($operand)";
 }
 
-def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", ""> {
+def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", "", [Keops_Pointwise]> {
   let summary = "raise to an integer power";
   let description = [{x^exponent by repeated squaring; 1 for exponent 0, also at 0 and NaN.}];
   let arguments = (ins Keops_Number:$operand, I64Attr:$exponent);
@@ -84,7 +88,7 @@ def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", ""> {
 
 // Two numbers to one number.
 class Keops_BinaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
-    Keops_FormulaOp<mnemonic, text, traits> {
+    Keops_FormulaOp<mnemonic, text, traits # [Keops_Pointwise]> {
   let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
@@ -117,7 +121,7 @@ def Keops_Comparison : I32EnumAttr<"Comparison", "IEEE comparison", [
 }
 def Keops_ComparisonAttr : EnumAttr<Keops_Dialect, Keops_Comparison, "comparison">;
 
-def Keops_CmpOp : Keops_FormulaOp<"cmp", ""> {
+def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise]> {
   let summary = "compare";
   let description = [{True or false for each component; with a NaN only `ne` is true.}];
   let arguments = (ins Keops_ComparisonAttr:$predicate, Keops_Number:$lhs, Keops_Number:$rhs);
@@ -125,7 +129,7 @@ def Keops_CmpOp : Keops_FormulaOp<"cmp", ""> {
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
 }
 
-def Keops_SelectOp : Keops_FormulaOp<"select", ""> {
+def Keops_SelectOp : Keops_FormulaOp<"select", "", [Keops_Pointwise]> {
   let summary = "choose one of two numbers";
   let description = [{`lhs` where the condition holds, else `rhs`; the other is not looked at, even if NaN.}];
   let arguments = (ins Keops_Mask:$condition, Keops_Number:$lhs, Keops_Number:$rhs);
@@ -133,7 +137,7 @@ def Keops_SelectOp : Keops_FormulaOp<"select", ""> {
   let assemblyFormat = "$condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs) `,` type($rhs)";
 }
 
-def Keops_IndicatorOp : Keops_FormulaOp<"indicator", ""> {
+def Keops_IndicatorOp : Keops_FormulaOp<"indicator", "", [Keops_Pointwise]> {
   let summary = "1 where a condition holds, else 0";
   let arguments = (ins Keops_Mask:$operand, TypeAttr:$elementType);
   let results = (outs Keops_Number:$result);

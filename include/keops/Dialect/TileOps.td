@@ -106,6 +106,22 @@ def Keops_ComponentOp : Keops_Op<"component", [Pure, DeclareOpInterfaceMethods<I
   let hasVerifier = 1;
 }
 
+def Keops_PositionOp : Keops_Op<"position", [Pure]> {
+  let summary = "a component's position as a number";
+  let arguments = (ins Index:$position);
+  let results = (outs Keops_Scalar:$result);
+  let assemblyFormat = "$position attr-dict `:` type($result)";
+}
+
+def Keops_ExtendOp : Keops_Op<"extend", [Pure]> {
+  let summary = "a value seen as one that depends on more indices";
+  let description = [{Joins the branches of an `scf.if` that depend on different indices.}];
+  let arguments = (ins Keops_Vec:$operand);
+  let results = (outs Keops_Vec:$result);
+  let assemblyFormat = "$operand attr-dict `:` type($operand) `to` type($result)";
+  let hasVerifier = 1;
+}
+
 def Keops_ContractOp : Keops_Op<"contract", [Pure, SingleBlock]> {
   let summary = "a level: reduce a loop over components to a scalar";
   let description = [{

@@ -1,0 +1,214 @@
+//===- Compiler.cpp - From the LLVM dialect to an object file -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Translates to LLVM IR, optimises for the target, and emits; the launch rule
+// that lowering left on the code becomes the artifact's.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Compiler/Compiler.h"
+#include "keops/Schedule/KnownTargets.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Target/TargetOptions.h"
+
+#include <mutex>
+
+using namespace mlir;
+using namespace keops;
+
+static void initializeTargets() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+  });
+}
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(TargetAttr target) {
+  initializeTargets();
+  std::string error;
+  llvm::Triple triple(tripleOf(target));
+  const llvm::Target *known = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!known)
+    return llvm::createStringError(error);
+  llvm::TargetOptions options;
+  // Tables of a kernel are only reached from it.
+  return std::unique_ptr<llvm::TargetMachine>(known->createTargetMachine(triple, target.getName(),
+                                                                         featuresOf(target), options,
+                                                                         llvm::Reloc::PIC_, {},
+                                                                         llvm::CodeGenOptLevel::Aggressive,
+                                                                         /*JIT=*/true));
+}
+
+/// O3 without the vectorisers: lanes are already chosen.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.SLPVectorization = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+}
+
+namespace {
+struct Lowered {
+  std::unique_ptr<llvm::LLVMContext> context;
+  std::unique_ptr<llvm::Module> module;
+  std::unique_ptr<llvm::TargetMachine> machine;
+  TargetAttr target;
+};
+} // namespace
+
+static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &options) {
+  if (llvm::Error error = runPhases(module, options, Phase::LLVMDialect))
+    return std::move(error);
+  Lowered lowered;
+  lowered.target = module->getAttrOfType<TargetAttr>("keops.target");
+  if (!lowered.target) {
+    std::string error;
+    lowered.target = lookupTarget(module.getContext(), options.target, error);
+    if (!lowered.target)
+      return llvm::createStringError(error);
+  }
+  if (lowered.target.getGpu())
+    return llvm::createStringError("target '" + lowered.target.getName() + "' is a GPU; expected a CPU here");
+  auto machine = makeTargetMachine(lowered.target);
+  if (!machine)
+    return machine.takeError();
+  lowered.machine = std::move(*machine);
+  lowered.context = std::make_unique<llvm::LLVMContext>();
+  lowered.module = translateModuleToLLVMIR(module, *lowered.context);
+  if (!lowered.module)
+    return llvm::createStringError("translation to LLVM IR failed");
+  lowered.module->setTargetTriple(lowered.machine->getTargetTriple());
+  lowered.module->setDataLayout(lowered.machine->createDataLayout());
+  for (llvm::Function &function : *lowered.module)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("target-cpu", lowered.target.getName());
+      if (std::string features = featuresOf(lowered.target); !features.empty())
+        function.addFnAttr("target-features", features);
+      function.addFnAttr(llvm::Attribute::NoUnwind);
+    }
+  optimize(*lowered.module, *lowered.machine);
+  return lowered;
+}
+
+static llvm::Expected<std::string> emit(Lowered &lowered, llvm::CodeGenFileType kind) {
+  llvm::SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream stream(buffer);
+  llvm::legacy::PassManager passes;
+  if (lowered.machine->addPassesToEmitFile(passes, stream, nullptr, kind))
+    return llvm::createStringError("the target emits no such file");
+  passes.run(*lowered.module);
+  return std::string(buffer.begin(), buffer.end());
+}
+
+/// Result shapes, asked of the reductions while they are still there.
+static std::vector<std::vector<int64_t>> resultShapes(ModuleOp module) {
+  std::vector<std::vector<int64_t>> shapes;
+  module.walk([&](ReturnOp op) {
+    for (Value value : op.getOperands()) {
+      auto type = cast<VecType>(value.getType());
+      std::vector<int64_t> shape = {type.getDim()};
+      if (auto reduce = value.getDefiningOp<ReduceOp>()) {
+        SmallVector<int64_t> dims;
+        for (Value term : reduce.getTerms())
+          dims.push_back(cast<VecType>(term.getType()).getDim());
+        auto results = reduce.getReduction().results(dims);
+        auto &own = results[cast<OpResult>(value).getResultNumber()].shape;
+        shape.assign(own.begin(), own.end());
+      }
+      shapes.push_back(shape);
+    }
+  });
+  return shapes;
+}
+
+llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const CompilerOptions &options) {
+  std::vector<std::vector<int64_t>> shapes = resultShapes(module);
+  if (llvm::Error error = runPhases(module, options, Phase::Tiled))
+    return std::move(error);
+  std::string explanation;
+  llvm::raw_string_ostream stream(explanation);
+  module.walk([&](KernelOp kernel) {
+    if (ScheduleAttr schedule = kernel.getScheduleAttr())
+      stream << "target " << module->getAttrOfType<TargetAttr>("keops.target").getName() << ", "
+             << (schedule.getLaneAxis() == LaneAxis::Rows ? "rows" : "columns") << " on lanes: "
+             << schedule.getLanes() << " at a time; blocks of " << schedule.getRows() << " rows, tiles of "
+             << schedule.getColumns() << " columns, " << schedule.getChunk() << " columns a step";
+  });
+  auto lowered = lower(module, options);
+  if (!lowered)
+    return lowered.takeError();
+
+  runtime::Artifact artifact;
+  artifact.target = lowered->target.getName().str();
+  artifact.explanation = explanation;
+  DictionaryAttr launch;
+  module.walk([&](LLVM::LLVMFuncOp function) {
+    if (auto found = function->getAttrOfType<DictionaryAttr>("keops.launch"))
+      launch = found;
+  });
+  if (!launch)
+    return llvm::createStringError("the module holds no kernel");
+  auto integer = [&](StringRef name) { return cast<IntegerAttr>(launch.get(name)).getInt(); };
+  artifact.entry = cast<StringAttr>(launch.get("entry")).str();
+  artifact.rowsPerBlock = integer("rows_per_block");
+  artifact.rowGranularity = integer("row_granularity");
+  artifact.columnsPerTile = integer("columns_per_tile");
+  artifact.stateBytes = integer("state_bytes");
+  artifact.scratchBytes = integer("scratch_bytes");
+  for (Attribute attr : cast<ArrayAttr>(launch.get("arguments"))) {
+    ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
+    artifact.arguments.push_back({static_cast<runtime::Axis>(fields[0]), static_cast<runtime::DType>(fields[2]), fields[1]});
+  }
+  for (auto [n, attr] : llvm::enumerate(cast<ArrayAttr>(launch.get("results")))) {
+    ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
+    std::vector<int64_t> shape = n < shapes.size() ? shapes[n] : std::vector<int64_t>{fields[1]};
+    artifact.results.push_back({static_cast<runtime::DType>(fields[2]), fields[1], shape});
+  }
+  auto object = emit(*lowered, llvm::CodeGenFileType::ObjectFile);
+  if (!object)
+    return object.takeError();
+  artifact.code = std::move(*object);
+  return artifact;
+}
+
+llvm::Expected<std::string> keops::compileToText(ModuleOp module, const CompilerOptions &options, TextKind kind) {
+  auto lowered = lower(module, options);
+  if (!lowered)
+    return lowered.takeError();
+  if (kind == TextKind::Assembly)
+    return emit(*lowered, llvm::CodeGenFileType::AssemblyFile);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  lowered->module->print(stream, nullptr);
+  return text;
+}

@@ -1,0 +1,149 @@
+//===- EmitPTX.cpp - A GPU module as PTX -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// gpu → NVVM → LLVM IR → PTX. Vectors of lanes are taken apart before LLVM
+// optimizes: a GPU has none, and only single values are simplified and
+// scheduled well. Vectors in memory stay: they are the wide loads.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Compiler/EmitPTX.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Scalar/Scalarizer.h"
+
+#include <mutex>
+
+using namespace mlir;
+using namespace keops;
+
+static constexpr llvm::StringLiteral kTriple = "nvptx64-nvidia-cuda";
+
+static LogicalResult lowerToNVVM(ModuleOp module) {
+  MLIRContext *context = module.getContext();
+  context->loadDialect<cf::ControlFlowDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
+  PassManager passes(context);
+  OpPassManager &inGpu = passes.nest<gpu::GPUModuleOp>();
+  inGpu.addPass(createSCFToControlFlowPass());
+  inGpu.addPass(createConvertVectorToLLVMPass());
+  ConvertGpuOpsToNVVMOpsOptions options;
+  options.indexBitwidth = 64;
+  inGpu.addPass(createConvertGpuOpsToNVVMOps(options));
+  inGpu.addPass(createArithToLLVMConversionPass());
+  inGpu.addPass(createConvertControlFlowToLLVMPass());
+  inGpu.addPass(createReconcileUnrealizedCastsPass());
+  inGpu.addPass(createCSEPass());
+  return passes.run(module);
+}
+
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(StringRef processor) {
+  static std::once_flag initialized;
+  std::call_once(initialized, [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+  });
+  std::string error;
+  llvm::Triple triple(kTriple);
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return llvm::createStringError(error);
+  // No feature: the oldest version of PTX that has the processor, which every newer assembler takes.
+  std::unique_ptr<llvm::TargetMachine> machine(
+      backend->createTargetMachine(triple, processor, /*Features=*/"", llvm::TargetOptions(), llvm::Reloc::Static,
+                                   std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return llvm::createStringError("LLVM makes no code for '" + processor + "'");
+  return machine;
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine);
+  machine.registerPassBuilderCallbacks(builder);
+  builder.registerPipelineStartEPCallback([](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
+    passes.addPass(llvm::createModuleToFunctionPassAdaptor(llvm::ScalarizerPass()));
+  });
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+}
+
+llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr target) {
+  MLIRContext *context = module.getContext();
+  DialectRegistry registry;
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+  context->appendDialectRegistry(registry);
+
+  std::string errors;
+  ScopedDiagnosticHandler collect(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      errors += (errors.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
+  module.walk([&](Operation *op) {
+    if (isa_and_nonnull<math::MathDialect>(op->getDialect()))
+      op->emitError() << "expected no function that a GPU lacks, got '" << op->getName() << "'";
+  });
+  OwningOpRef<ModuleOp> holder = ModuleOp::create(module.getLoc());
+  gpu::GPUModuleOp copy = module.clone();
+  holder->push_back(copy);
+  if (!errors.empty() || failed(lowerToNVVM(*holder)))
+    return llvm::createStringError(errors);
+
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(copy, llvmContext, module.getName());
+  if (!code)
+    return llvm::createStringError("the kernel cannot be translated to LLVM IR: " + errors);
+  auto machine = makeTargetMachine(target.getName());
+  if (!machine)
+    return machine.takeError();
+  code->setTargetTriple(llvm::Triple(kTriple));
+  code->setDataLayout((*machine)->createDataLayout());
+  for (llvm::Function &function : *code)
+    // One instruction for each multiplication, addition and exponential, none around it for denormal numbers.
+    if (!function.isDeclaration())
+      function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
+  optimize(*code, **machine);
+
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager emit;
+  if ((*machine)->addPassesToEmitFile(emit, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return llvm::createStringError("LLVM writes no assembly for '" + target.getName() + "'");
+  emit.run(*code);
+  return text.str().str();
+}

@@ -1,0 +1,142 @@
+//===- Pipelines.cpp - The phases of compilation -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One function per phase, in the order in which a formula passes through them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Compiler/Compiler.h"
+#include "keops/Lowering/Passes.h"
+#include "keops/Schedule/Passes.h"
+#include "keops/Transforms/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVMPass.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace keops;
+
+void keops::registerCompilerDialects(DialectRegistry &registry) {
+  registry.insert<KeopsDialect, arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                  LLVM::LLVMDialect, math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, ub::UBDialect,
+                  vector::VectorDialect>();
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+}
+
+std::unique_ptr<MLIRContext> keops::makeContext() {
+  DialectRegistry registry;
+  registerCompilerDialects(registry);
+  // Formulas are small: threads inside one compilation cost more than they save.
+  auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
+  context->loadAllAvailableDialects();
+  return context;
+}
+
+static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
+    {Phase::Formula, "formula"},   {Phase::Simplified, "simplified"},     {Phase::Scheduled, "scheduled"},
+    {Phase::Tiled, "tiled"},       {Phase::Staged, "staged"},             {Phase::Approximated, "approximated"},
+    {Phase::LLVMDialect, "llvm"},
+};
+
+llvm::StringRef keops::nameOf(Phase phase) { return kPhases[static_cast<int>(phase)].second; }
+
+std::optional<Phase> keops::phaseNamed(llvm::StringRef name) {
+  for (auto [phase, known] : kPhases)
+    if (known == name)
+      return phase;
+  return std::nullopt;
+}
+
+static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &options) {
+  switch (phase) {
+  case Phase::Formula:
+    return;
+  case Phase::Simplified:
+    pm.addNestedPass<FormulaFuncOp>(createKeopsSimplify());
+    return;
+  case Phase::Scheduled: {
+    KeopsSelectScheduleOptions schedule;
+    schedule.target = options.target;
+    schedule.rows = options.rows;
+    pm.addPass(createKeopsSelectSchedule(schedule));
+    return;
+  }
+  case Phase::Tiled:
+    pm.addPass(createKeopsTile());
+    pm.addPass(createCSEPass());
+    return;
+  case Phase::Staged:
+    pm.addPass(createKeopsLowerStages());
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+    return;
+  case Phase::Approximated:
+    pm.addPass(createKeopsApproximateMath());
+    return;
+  case Phase::LLVMDialect:
+    pm.addPass(createSCFToControlFlowPass());
+    pm.addPass(createConvertVectorToLLVMPass());
+    pm.addPass(createConvertMathToLLVMPass());
+    pm.addPass(createArithToLLVMConversionPass());
+    pm.addPass(createConvertIndexToLLVMPass());
+    pm.addPass(createConvertControlFlowToLLVMPass());
+    pm.addPass(createConvertFuncToLLVMPass());
+    pm.addPass(createReconcileUnrealizedCastsPass());
+    return;
+  }
+}
+
+/// How far a module has come.
+static Phase phaseOf(ModuleOp module) {
+  Phase phase = Phase::Formula;
+  module.walk([&](Operation *op) {
+    if (isa<KernelOp>(op))
+      phase = std::max(phase, Phase::Tiled);
+    if (auto reduce = dyn_cast<ReduceOp>(op); reduce && reduce->hasAttr("keops.schedule"))
+      phase = std::max(phase, Phase::Scheduled);
+    if (op->hasAttr("keops.launch"))
+      phase = std::max(phase, isa<LLVM::LLVMFuncOp>(op) ? Phase::LLVMDialect : Phase::Staged);
+  });
+  return phase;
+}
+
+llvm::Error keops::runPhases(ModuleOp module, const CompilerOptions &options, Phase last) {
+  MLIRContext *context = module.getContext();
+  std::string message;
+  ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      message += (message.empty() ? "" : "\n") + diagnostic.str();
+    return success();
+  });
+  PassManager pm(context);
+  for (int phase = static_cast<int>(phaseOf(module)) + 1; phase <= static_cast<int>(last); ++phase)
+    addPhase(pm, static_cast<Phase>(phase), options);
+  if (failed(pm.run(module)))
+    return llvm::createStringError(message.empty() ? std::string("compilation failed") : message);
+  return llvm::Error::success();
+}

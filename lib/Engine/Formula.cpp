@@ -1,0 +1,95 @@
+//===- Formula.cpp - Formulas from C++ operators -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Operators make the same expressions as formula text does, so both go through
+// one builder and get the same errors.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Frontend/FormulaParser.h"
+#include "keops/Frontend/FormulaPrinter.h"
+#include "keops/Keops.h"
+
+using namespace keops;
+
+Formula::Formula(double value) : expression(frontend::makeNumber(value)) {}
+
+Formula Formula::parse(const std::string &text, const std::vector<std::string> &aliases) {
+  frontend::Diagnostic error;
+  auto declared = frontend::parseAliases(aliases, error);
+  if (!declared)
+    throw Error(error.render());
+  frontend::ExpressionRef root = frontend::parseFormula(text, *declared, frontend::knownOperations(), error);
+  if (!root)
+    throw Error(error.render());
+  return Formula(root);
+}
+
+Formula Formula::call(const std::string &name, const std::vector<Formula> &operands,
+                      const std::vector<int64_t> &integers) {
+  std::vector<frontend::Argument> arguments;
+  for (const Formula &operand : operands)
+    arguments.emplace_back(operand.expression);
+  for (int64_t integer : integers)
+    arguments.emplace_back(frontend::makeNumber(static_cast<double>(integer)));
+  frontend::ExpressionRef call = frontend::makeCall(name, std::move(arguments));
+  const frontend::Vocabulary &known = frontend::knownOperations();
+  auto signature = known.find(name);
+  if (signature == known.end())
+    throw Error("unknown operation '" + name + "'");
+  if (auto error = frontend::checkArguments(*call, signature->second))
+    throw Error(error->render());
+  return Formula(call);
+}
+
+std::string Formula::str() const {
+  frontend::Diagnostic error;
+  auto text = frontend::printFormula(*expression, {}, error);
+  if (!text)
+    throw Error(error.render());
+  return *text;
+}
+
+static Formula variable(int64_t position, int64_t dim, frontend::Category category) {
+  if (position < 0 || position > frontend::maxPosition)
+    throw Error("expected the position of an argument between 0 and " + std::to_string(frontend::maxPosition) +
+                ", got " + std::to_string(position));
+  if (dim < 1 || dim > frontend::maxDim)
+    throw Error("expected a dimension of at least 1, got " + std::to_string(dim));
+  return Formula(frontend::makeVariable({position, dim, category}));
+}
+
+Formula keops::rowVariable(int64_t position, int64_t dim) { return variable(position, dim, frontend::Category::I); }
+Formula keops::columnVariable(int64_t position, int64_t dim) { return variable(position, dim, frontend::Category::J); }
+Formula keops::parameter(int64_t position, int64_t dim) {
+  return variable(position, dim, frontend::Category::Parameter);
+}
+
+static Formula apply(const char *symbol, llvm::ArrayRef<frontend::ExpressionRef> operands) {
+  std::string why;
+  frontend::ExpressionRef result = frontend::applyOperator(symbol, operands, {}, why);
+  if (!result)
+    throw Error(why);
+  return Formula(result);
+}
+
+Formula keops::operator+(const Formula &a, const Formula &b) { return apply("+", {a.expression, b.expression}); }
+Formula keops::operator-(const Formula &a, const Formula &b) { return apply("-", {a.expression, b.expression}); }
+Formula keops::operator*(const Formula &a, const Formula &b) { return apply("*", {a.expression, b.expression}); }
+Formula keops::operator/(const Formula &a, const Formula &b) { return apply("/", {a.expression, b.expression}); }
+Formula keops::operator-(const Formula &a) { return apply("-", {a.expression}); }
+Formula keops::exp(const Formula &a) { return Formula::call("Exp", {a}); }
+Formula keops::log(const Formula &a) { return Formula::call("Log", {a}); }
+Formula keops::sqrt(const Formula &a) { return Formula::call("Sqrt", {a}); }
+Formula keops::sqdist(const Formula &a, const Formula &b) { return Formula::call("SqDist", {a, b}); }
+Formula keops::dot(const Formula &a, const Formula &b) { return Formula::call("Scalprod", {a, b}); }
+
+Reduction keops::sum(const Formula &formula, Over over) { return {"Sum", formula, over, 0, nullptr, {}}; }
+Reduction keops::logsumexp(const Formula &formula, Over over) { return {"LogSumExp", formula, over, 0, nullptr, {}}; }
+Reduction keops::argkmin(const Formula &formula, int64_t k, Over over) {
+  return {"ArgKMin", formula, over, k, nullptr, {}};
+}

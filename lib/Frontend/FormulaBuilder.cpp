@@ -1,0 +1,348 @@
+//===- FormulaBuilder.cpp - Expressions to IR ---------------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One walk over the expression, operands first; a shared node becomes one value.
+// Every op is typed and verified as soon as it is made, while the node that asks
+// for it is known, so that what the dialect objects to is reported in the words
+// of the formula and at its place.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Frontend/FormulaBuilder.h"
+#include "Spellings.h"
+
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/Support/Threading.h"
+
+#include <cstddef>
+
+using namespace keops;
+using namespace keops::frontend;
+using mlir::Value;
+
+namespace {
+
+class Builder final : public Emitter {
+public:
+  Builder(mlir::MLIRContext &context, const Program &program, mlir::Type elementType, frontend::Diagnostic &error)
+      : context(context), program(program), element(elementType), error(error), ops(&context),
+        coreOps(spelledOps(context)), unknown(mlir::UnknownLoc::get(&context)) {}
+
+  mlir::OwningOpRef<mlir::ModuleOp> build();
+
+  // The call at hand.
+  size_t size() const override { return node->arguments.size(); }
+  Value operand(size_t index) override { return valueOf(*node->arguments[index].formula()); }
+  int64_t integer(size_t index) const override { return *node->arguments[index].integer(); }
+  llvm::ArrayRef<int64_t> list(size_t index) const override { return node->arguments[index].list(); }
+  std::optional<double> number(size_t index) const override {
+    const ExpressionRef &formula = node->arguments[index].formula();
+    return formula && formula->isNumber() ? std::optional<double>(formula->number.value) : std::nullopt;
+  }
+  Value fail(const llvm::Twine &message) override;
+  Value emit(llvm::StringRef op, mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes) override;
+  using Emitter::emit;
+  Value constant(double value, int64_t dim) override;
+  mlir::Builder &builder() override { return ops; }
+  mlir::Type elementType() const override { return element; }
+
+private:
+  Value valueOf(const Expression &expression);
+  Value buildCall();
+  mlir::LogicalResult buildReduction(llvm::SmallVectorImpl<Value> &results);
+  ReductionInterface reductionOf(const Expression &reduction);
+  mlir::LogicalResult buildBody(llvm::SmallVectorImpl<Value> &results);
+  mlir::Location locationOf(const Expression &expression);
+  std::nullptr_t report(std::string message, const SourceRange &where);
+  mlir::Operation *create(mlir::RegisteredOperationName name, mlir::ValueRange operands,
+                          llvm::ArrayRef<mlir::NamedAttribute> attributes);
+
+  mlir::MLIRContext &context;
+  const Program &program;
+  mlir::Type element;
+  frontend::Diagnostic &error;
+  mlir::OpBuilder ops;
+  llvm::StringMap<mlir::RegisteredOperationName> coreOps;
+  mlir::Location unknown;
+  mlir::Block *body = nullptr;
+  llvm::DenseMap<const Expression *, Value> values;
+  const Expression *node = nullptr;
+  bool failed = false;
+  /// What the dialect said of the op being made.
+  std::string objection;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Errors and locations
+//===----------------------------------------------------------------------===//
+
+/// Only the first error counts; those that follow come of it.
+std::nullptr_t Builder::report(std::string message, const SourceRange &where) {
+  if (!failed)
+    error = {std::move(message), where};
+  failed = true;
+  return nullptr;
+}
+
+Value Builder::fail(const llvm::Twine &message) {
+  report(node->name + " " + message.str(), node->where);
+  return {};
+}
+
+/// The place in the text as columns of a line; text has no file.
+mlir::Location Builder::locationOf(const Expression &expression) {
+  const SourceRange &where = expression.where;
+  if (!where.text)
+    return unknown;
+  unsigned first = static_cast<unsigned>(where.offset + 1);
+  unsigned end = static_cast<unsigned>(where.offset + where.length + 1);
+  return mlir::FileLineColRange::get(mlir::StringAttr::get(&context, "formula"), 1, first, end);
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+/// Makes an op with inferred result types, or returns null with an objection.
+/// The generated builders would abort where inference fails.
+mlir::Operation *Builder::create(mlir::RegisteredOperationName name, mlir::ValueRange operands,
+                                 llvm::ArrayRef<mlir::NamedAttribute> attributes) {
+  mlir::Location loc = locationOf(*node);
+  mlir::DictionaryAttr dictionary = ops.getDictionaryAttr(attributes);
+  llvm::SmallVector<std::max_align_t> storage(llvm::divideCeil(name.getOpPropertyByteSize(), sizeof(std::max_align_t)));
+  mlir::OpaqueProperties properties(storage.empty() ? nullptr : static_cast<void *>(storage.data()));
+  auto emitError = [&] { return mlir::emitError(loc); };
+  if (properties) {
+    name.initOpProperties(properties, mlir::OpaqueProperties(nullptr));
+    (void)name.setOpPropertiesFromAttribute(name, properties, dictionary, emitError);
+  }
+  mlir::Operation *op = nullptr;
+  llvm::SmallVector<mlir::Type> types;
+  auto *inference = name.getInterface<mlir::InferTypeOpInterface>();
+  if (mlir::succeeded(inference->inferReturnTypes(&context, loc, operands, dictionary, properties, {}, types)))
+    op = mlir::Operation::create(loc, name, types, operands, mlir::NamedAttrList(), properties);
+  if (properties)
+    name.destroyOpProperties(properties);
+  if (!op)
+    return nullptr;
+  ops.insert(op);
+  if (mlir::succeeded(name.verifyInvariants(op)))
+    return op;
+  op->erase();
+  return nullptr;
+}
+
+Value Builder::emit(llvm::StringRef op, mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes) {
+  if (failed || llvm::is_contained(operands, Value()))
+    return {};
+  objection.clear();
+  mlir::Operation *made = create(*mlir::RegisteredOperationName::lookup(op, &context), operands, attributes);
+  if (!made) {
+    // "'keops.pad' op puts …" becomes "ExtractT puts …".
+    llvm::StringRef text = objection;
+    if (text.consume_front("'" + op.str() + "' op "))
+      return fail(text);
+    report(node->name + ": " + text.str(), node->where);
+    return {};
+  }
+  Value result = made->getResult(0);
+  if (dimOf(result) <= maxDim)
+    return result;
+  return fail("would have " + llvm::Twine(dimOf(result)) + " components, more than " + llvm::Twine(maxDim));
+}
+
+Value Builder::constant(double value, int64_t dim) {
+  auto type = VecType::get(&context, dim, element, IndexSet::None);
+  return ConstantOp::create(ops, node ? locationOf(*node) : unknown, type, ops.getF64FloatAttr(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+/// The value of a node whose operands have been built. Numbers become constants
+/// only where a formula is meant: many are integer arguments.
+Value Builder::valueOf(const Expression &expression) {
+  switch (expression.kind) {
+  case Expression::Kind::Number:
+    return constant(expression.number.value, 1);
+  case Expression::Kind::Variable:
+    return body->getArgument(static_cast<unsigned>(expression.variable.position));
+  case Expression::Kind::Call:
+  case Expression::Kind::Reduction:
+    break;
+  }
+  return values.lookup(&expression);
+}
+
+Value Builder::buildCall() {
+  const Spelling *spelling = findSpelling(node->name);
+  auto core = coreOps.find(node->name);
+  if (!spelling && core == coreOps.end()) {
+    report("there is no operation " + quoted(node->name), node->where);
+    return {};
+  }
+  Signature signature = spelling ? Signature{spelling->kinds.str(), spelling->optional} : signatureOf(core->second);
+  // Formulas made by a program come here unchecked.
+  if (std::optional<frontend::Diagnostic> wrong = checkArguments(*node, signature)) {
+    report(wrong->message, wrong->where);
+    return {};
+  }
+  if (spelling)
+    return spelling->expand(*this);
+  llvm::SmallVector<Value, 3> operands;
+  for (size_t index = 0; index < size(); ++index)
+    operands.push_back(operand(index));
+  return emit(core->second.getStringRef(), operands, {});
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
+ReductionInterface Builder::reductionOf(const Expression &reduction) {
+  static const std::pair<llvm::StringRef, Extremum> extrema[] = {
+      {"Min", Extremum::Min},
+      {"Max", Extremum::Max},
+      {"ArgMin", Extremum::ArgMin},
+      {"ArgMax", Extremum::ArgMax},
+      {"Min_ArgMin", Extremum::MinArgMin},
+      {"Max_ArgMax", Extremum::MaxArgMax},
+  };
+  static const std::pair<llvm::StringRef, KSmallest> smallest[] = {
+      {"KMin", KSmallest::KMin}, {"ArgKMin", KSmallest::ArgKMin}, {"KMin_ArgKMin", KSmallest::KMinArgKMin}};
+  if (reduction.name == "Sum")
+    return llvm::cast<ReductionInterface>(mlir::Attribute(SumAttr::get(&context)));
+  if (reduction.name == "LogSumExp")
+    return llvm::cast<ReductionInterface>(mlir::Attribute(LogSumExpAttr::get(&context)));
+  for (auto [name, kind] : extrema)
+    if (reduction.name == name)
+      return llvm::cast<ReductionInterface>(mlir::Attribute(ExtremumAttr::get(&context, kind)));
+  for (auto [name, kind] : smallest)
+    if (reduction.name == name)
+      return llvm::cast<ReductionInterface>(mlir::Attribute(KSmallestAttr::get(&context, reduction.k, kind)));
+  return {};
+}
+
+mlir::LogicalResult Builder::buildReduction(llvm::SmallVectorImpl<Value> &results) {
+  const Expression &reduction = *program.root;
+  node = &reduction;
+  if (std::optional<frontend::Diagnostic> wrong = checkReduction(reduction)) {
+    report(wrong->message, wrong->where);
+    return mlir::failure();
+  }
+  ReductionInterface monoid = reductionOf(reduction);
+  if (!monoid) {
+    report("the reduction " + reduction.name +
+               " has no op; Sum, LogSumExp, Min, Max, ArgMin, ArgMax, Min_ArgMin, "
+               "Max_ArgMax, KMin, ArgKMin and KMin_ArgKMin have one",
+           reduction.where);
+    return mlir::failure();
+  }
+  llvm::SmallVector<Value, 2> terms;
+  for (size_t index = 0; index < size(); ++index)
+    terms.push_back(operand(index));
+  ReducedIndex over = reduction.output == Category::I ? ReducedIndex::J : ReducedIndex::I;
+  objection.clear();
+  mlir::Operation *reduce =
+      create(*mlir::RegisteredOperationName::lookup(ReduceOp::getOperationName(), &context), terms,
+             {ops.getNamedAttr("reduction", monoid), ops.getNamedAttr("over", ReducedIndexAttr::get(&context, over))});
+  if (!reduce) {
+    report(objection, reduction.where);
+    return mlir::failure();
+  }
+  for (Value result : reduce->getResults()) {
+    if (dimOf(result) > maxDim) {
+      fail("would have " + llvm::Twine(dimOf(result)) + " components, more than " + llvm::Twine(maxDim));
+      return mlir::failure();
+    }
+    results.push_back(result);
+  }
+  return mlir::success();
+}
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+mlir::LogicalResult Builder::buildBody(llvm::SmallVectorImpl<Value> &results) {
+  forEachNode(*program.root, [&](const Expression &visited) {
+    if (failed || visited.kind == Expression::Kind::Number || visited.kind == Expression::Kind::Variable)
+      return;
+    node = &visited;
+    if (visited.kind == Expression::Kind::Call)
+      values[&visited] = buildCall();
+    else if (&visited != program.root.get())
+      report("a reduction can only be the outermost operation, not a part of a formula", visited.where);
+  });
+  if (failed)
+    return mlir::failure();
+  if (program.root->kind == Expression::Kind::Reduction)
+    return buildReduction(results);
+  node = program.root.get();
+  Value value = valueOf(*program.root);
+  if (llvm::cast<VecType>(value.getType()).getIndices() == IndexSet::IJ) {
+    report("the formula depends on both i and j: it needs a reduction over one of them", program.root->where);
+    return mlir::failure();
+  }
+  results.push_back(value);
+  return mlir::success();
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
+  // The dialect objects through the context; other threads may use it too.
+  uint64_t thread = llvm::get_threadid();
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) -> mlir::LogicalResult {
+    if (llvm::get_threadid() != thread)
+      return mlir::failure();
+    if (objection.empty())
+      objection = diagnostic.str();
+    return mlir::success();
+  });
+
+  llvm::SmallVector<mlir::Type> types;
+  for (const Declaration &declaration : program.arguments) {
+    const Variable &variable = declaration.variable;
+    IndexSet indices = variable.category == Category::I   ? IndexSet::I
+                       : variable.category == Category::J ? IndexSet::J
+                                                          : IndexSet::None;
+    types.push_back(VecType::get(&context, variable.dim, element, indices));
+  }
+  mlir::OwningOpRef<mlir::ModuleOp> module(mlir::ModuleOp::create(unknown));
+  ops.setInsertionPointToEnd(module->getBody());
+  auto formula = FormulaFuncOp::create(ops, locationOf(*program.root), "formula", types);
+  body = &formula.getBody().front();
+  ops.setInsertionPointToEnd(body);
+  llvm::SmallVector<Value, 2> results;
+  if (mlir::failed(buildBody(results)))
+    return {};
+  ReturnOp::create(ops, formula.getLoc(), results);
+  formula.setResultTypesAttr(ops.getTypeArrayAttr(llvm::to_vector(mlir::TypeRange(results))));
+  if (mlir::succeeded(mlir::verify(*module)))
+    return module;
+  report(objection, program.root->where);
+  return {};
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> keops::frontend::buildModule(mlir::MLIRContext &context, const Program &program,
+                                                               mlir::Type elementType, frontend::Diagnostic &error) {
+  return Builder(context, program, elementType, error).build();
+}
+
+std::vector<std::string> keops::frontend::operationNames(mlir::MLIRContext &context) {
+  std::vector<std::string> names;
+  for (const auto &entry : spelledOps(context))
+    names.push_back(entry.getKey().str());
+  for (const Spelling &entry : spellings())
+    names.push_back(entry.name.str());
+  llvm::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}

@@ -1,0 +1,146 @@
+//===- ApproximateMathGPU.cpp - Math functions on a GPU -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A GPU has an instruction for 2^x, log2 x and √x in f32; in f64 the same
+// straight-line code serves as on a CPU. Everything becomes LLVM intrinsics
+// here: upstream's way from `math` to NVVM would call a device library even
+// where there is an instruction. `afn` on an intrinsic lets the back end take
+// the approximate one. What would need that library is an error.
+//
+//===----------------------------------------------------------------------===//
+
+#include "MathKernels.h"
+#include "keops/Lowering/ApproximateMath.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/WalkPatternRewriteDriver.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace keops;
+
+static bool isF32(Value value) { return getElementTypeOrSelf(value).isF32(); }
+
+namespace {
+
+/// Replaces an op on f32 or f64, scalar or vector, by what `emit` builds for it.
+template <typename OpTy>
+struct Emit : OpRewritePattern<OpTy> {
+  using Function = std::function<Value(PatternRewriter &, OpTy)>;
+  Emit(MLIRContext *context, Function emit) : OpRewritePattern<OpTy>(context), emit(std::move(emit)) {}
+
+  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
+    if (!hasMathKernels(op.getType()))
+      return rewriter.notifyMatchFailure(op, "expected f32 or f64 or a vector of them with one dimension");
+    rewriter.replaceOp(op, emit(rewriter, op));
+    return success();
+  }
+  Function emit;
+};
+
+/// An op that is one intrinsic.
+template <typename OpTy, typename IntrinsicTy>
+struct ToIntrinsic : OpRewritePattern<OpTy> {
+  ToIntrinsic(MLIRContext *context, bool approximate)
+      : OpRewritePattern<OpTy>(context), approximate(approximate) {}
+
+  LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
+    if (!hasMathKernels(op.getType()))
+      return rewriter.notifyMatchFailure(op, "expected f32 or f64 or a vector of them with one dimension");
+    auto intrinsic = rewriter.replaceOpWithNewOp<IntrinsicTy>(op, op.getType(), op->getOperands());
+    if (approximate && isF32(intrinsic))
+      intrinsic.setFastmathFlags(LLVM::FastmathFlags::afn);
+    return success();
+  }
+  bool approximate;
+};
+
+} // namespace
+
+template <typename OpTy, typename IntrinsicTy>
+static void addIntrinsic(RewritePatternSet &patterns, bool approximate = false) {
+  patterns.add<ToIntrinsic<OpTy, IntrinsicTy>>(patterns.getContext(), approximate);
+}
+
+template <typename OpTy, typename Function>
+static void addEmit(RewritePatternSet &patterns, Function emit) {
+  patterns.add<Emit<OpTy>>(patterns.getContext(), emit);
+}
+
+static Value emitExp2F32(OpBuilder &builder, Location loc, Value x) {
+  auto op = LLVM::Exp2Op::create(builder, loc, x.getType(), x);
+  op.setFastmathFlags(LLVM::FastmathFlags::afn);
+  return op;
+}
+
+static Value emitLog2F32(OpBuilder &builder, Location loc, Value x) {
+  auto op = LLVM::Log2Op::create(builder, loc, x.getType(), x);
+  op.setFastmathFlags(LLVM::FastmathFlags::afn);
+  return op;
+}
+
+void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns) {
+  addEmit<math::ExpOp>(patterns, [](PatternRewriter &rewriter, math::ExpOp op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    Value x = op.getOperand();
+    return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), m.mul(x, m.constant(1 / std::log(2.0))))
+                     : emitExp(m, x, ExpBase::E, op->hasAttr(kNeverPositiveAttr));
+  });
+  addEmit<math::Exp2Op>(patterns, [](PatternRewriter &rewriter, math::Exp2Op op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), op.getOperand())
+                     : emitExp(m, op.getOperand(), ExpBase::Two, op->hasAttr(kNeverPositiveAttr));
+  });
+  addEmit<math::LogOp>(patterns, [](PatternRewriter &rewriter, math::LogOp op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    Value x = op.getOperand();
+    return m.isF32() ? m.mul(emitLog2F32(rewriter, op.getLoc(), x), m.constant(std::log(2.0)))
+                     : emitLog(m, x, ExpBase::E);
+  });
+  addEmit<math::Log2Op>(patterns, [](PatternRewriter &rewriter, math::Log2Op op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    return m.isF32() ? emitLog2F32(rewriter, op.getLoc(), op.getOperand()) : emitLog(m, op.getOperand(), ExpBase::Two);
+  });
+  addEmit<math::RsqrtOp>(patterns, [](PatternRewriter &rewriter, math::RsqrtOp op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    return emitRsqrt(m, op.getOperand());
+  });
+  addEmit<math::RoundOp>(patterns, [](PatternRewriter &rewriter, math::RoundOp op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    return emitRound(m, op.getOperand());
+  });
+
+  addIntrinsic<math::SqrtOp, LLVM::SqrtOp>(patterns, /*approximate=*/true);
+  addIntrinsic<math::AbsFOp, LLVM::FAbsOp>(patterns);
+  addIntrinsic<math::CeilOp, LLVM::FCeilOp>(patterns);
+  addIntrinsic<math::CopySignOp, LLVM::CopySignOp>(patterns);
+  addIntrinsic<math::FloorOp, LLVM::FFloorOp>(patterns);
+  addIntrinsic<math::FmaOp, LLVM::FMAOp>(patterns);
+  addIntrinsic<math::RoundEvenOp, LLVM::RoundEvenOp>(patterns);
+  addIntrinsic<math::TruncOp, LLVM::FTruncOp>(patterns);
+}
+
+LogicalResult keops::approximateMathGPU(Operation *module) {
+  RewritePatternSet patterns(module->getContext());
+  populateApproximateMathGPUPatterns(patterns);
+  FrozenRewritePatternSet frozen(std::move(patterns));
+  // What is built for an op in the first turn has only single instructions left for the second.
+  walkAndApplyPatterns(module, frozen);
+  walkAndApplyPatterns(module, frozen);
+  bool hasError = false;
+  module->walk([&](Operation *op) {
+    if (!isa_and_nonnull<math::MathDialect>(op->getDialect()))
+      return;
+    op->emitError() << "'" << op->getName() << "' on " << op->getResult(0).getType()
+                    << " has no GPU code: it would need a library of device functions";
+    hasError = true;
+  });
+  return failure(hasError);
+}

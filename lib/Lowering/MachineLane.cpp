@@ -1,0 +1,377 @@
+//===- MachineLane.cpp - Lanes of generated code -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Emits arith, math, vector and scf.
+//
+//===----------------------------------------------------------------------===//
+
+#include "MachineLane.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/TypeUtilities.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace keops;
+
+// A product and a sum may become one fma: one rounding less.
+static constexpr arith::FastMathFlags kContract = arith::FastMathFlags::contract;
+// A negation may join the fma before it, which gives the other zero where the result is zero.
+static constexpr arith::FastMathFlags kNegate = arith::FastMathFlags::contract | arith::FastMathFlags::nsz;
+// A carried loop keeps its code small: it is for rare work.
+static constexpr int64_t kUnrolledCarriedLoop = 4;
+
+//===----------------------------------------------------------------------===//
+// MachineState
+//===----------------------------------------------------------------------===//
+
+LaneValue MachineState::get(unsigned slot, LaneIndex element) {
+  Value value = cells[slot].empty() ? load(slot, element) : cells[slot][element.constant];
+  if (rowBase && getElementTypeOrSelf(value).isInteger()) {
+    value = lane->convert(value, lane->builder.getI64Type());
+    Value base = isa<VectorType>(value.getType()) ? lane->splat(rowBase) : rowBase;
+    value = arith::AddIOp::create(lane->builder, lane->loc, value, base);
+  }
+  return {value};
+}
+
+void MachineState::set(unsigned slot, LaneIndex element, LaneValue value) {
+  Value converted = lane->convert(value.ssa, getElementTypeOrSelf(types[slot]));
+  if (isa<VectorType>(types[slot]))
+    converted = lane->splat(converted);
+  if (mask) {
+    Value old = cells[slot].empty() ? load(slot, element) : cells[slot][element.constant];
+    converted = arith::SelectOp::create(lane->builder, lane->loc, mask, converted, old);
+  }
+  if (cells[slot].empty())
+    store(slot, element, converted);
+  else
+    cells[slot][element.constant] = converted;
+}
+
+SmallVector<Value> MachineState::flatten() const {
+  SmallVector<Value> values;
+  for (const auto &slot : cells)
+    llvm::append_range(values, slot);
+  return values;
+}
+
+void MachineState::unflatten(ValueRange values) {
+  size_t next = 0;
+  for (auto &slot : cells)
+    for (Value &cell : slot)
+      cell = values[next++];
+}
+
+//===----------------------------------------------------------------------===//
+// Types and constants
+//===----------------------------------------------------------------------===//
+
+Type MachineLane::laneType(Type type) const { return lanes == 1 ? type : VectorType::get({lanes}, type); }
+
+Value MachineLane::splat(Value value) {
+  if (lanes == 1 || isa<VectorType>(value.getType()))
+    return value;
+  return vector::BroadcastOp::create(builder, loc, laneType(value.getType()), value);
+}
+
+void MachineLane::unify(Value &a, Value &b) {
+  Type x = getElementTypeOrSelf(a), y = getElementTypeOrSelf(b);
+  if (x != y && x.getIntOrFloatBitWidth() < y.getIntOrFloatBitWidth())
+    a = convert(a, y);
+  else if (x != y)
+    b = convert(b, x);
+  if (isa<VectorType>(a.getType()) || isa<VectorType>(b.getType())) {
+    a = splat(a);
+    b = splat(b);
+  }
+}
+
+Value MachineLane::convert(Value value, Type elementType) {
+  Type from = getElementTypeOrSelf(value);
+  if (from == elementType)
+    return value;
+  Type to = isa<VectorType>(value.getType())
+                ? cast<VectorType>(value.getType()).clone(elementType)
+                : elementType;
+  unsigned before = from.getIntOrFloatBitWidth(), after = elementType.getIntOrFloatBitWidth();
+  if (isa<FloatType>(from) && isa<FloatType>(elementType))
+    return before < after ? arith::ExtFOp::create(builder, loc, to, value).getResult()
+                          : arith::TruncFOp::create(builder, loc, to, value).getResult();
+  if (isa<FloatType>(elementType))
+    return arith::SIToFPOp::create(builder, loc, to, value);
+  return before < after ? arith::ExtSIOp::create(builder, loc, to, value).getResult()
+                        : arith::TruncIOp::create(builder, loc, to, value).getResult();
+}
+
+Value MachineLane::index(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
+Value MachineLane::i64(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 64); }
+
+Value MachineLane::position(LaneIndex d) {
+  if (d.isConstant())
+    return i64(d.constant);
+  if (!d.ssa.getType().isIndex())
+    return d.ssa;
+  return arith::IndexCastOp::create(builder, loc, builder.getI64Type(), d.ssa);
+}
+
+LaneValue MachineLane::constant(double value) {
+  return {arith::ConstantOp::create(builder, loc, builder.getFloatAttr(element, value))};
+}
+
+LaneValue MachineLane::rowNumber(int64_t value) { return {i64(value)}; }
+
+LaneValue MachineLane::number(LaneIndex d) {
+  if (d.isConstant())
+    return constant(static_cast<double>(d.constant));
+  return {arith::SIToFPOp::create(builder, loc, element, position(d))};
+}
+
+LaneValue MachineLane::largest() {
+  return constant(element.isF32() ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max());
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+LaneValue MachineLane::unary(UnaryKind kind, LaneValue x) {
+  Value v = x.ssa;
+  switch (kind) {
+  case UnaryKind::Neg:
+    return {arith::NegFOp::create(builder, loc, v, kNegate)};
+  case UnaryKind::Abs:
+    return {math::AbsFOp::create(builder, loc, v)};
+  case UnaryKind::Floor:
+    return {math::FloorOp::create(builder, loc, v)};
+  case UnaryKind::Round:
+    return {math::RoundOp::create(builder, loc, v)};
+  case UnaryKind::Exp:
+    return {math::ExpOp::create(builder, loc, v)};
+  case UnaryKind::Log:
+    return {math::LogOp::create(builder, loc, v)};
+  case UnaryKind::Sin:
+    return {math::SinOp::create(builder, loc, v)};
+  case UnaryKind::Cos:
+    return {math::CosOp::create(builder, loc, v)};
+  case UnaryKind::Asin:
+    return {math::AsinOp::create(builder, loc, v)};
+  case UnaryKind::Acos:
+    return {math::AcosOp::create(builder, loc, v)};
+  case UnaryKind::Atan:
+    return {math::AtanOp::create(builder, loc, v)};
+  case UnaryKind::Tanh:
+    return {math::TanhOp::create(builder, loc, v)};
+  case UnaryKind::Erf:
+    return {math::ErfOp::create(builder, loc, v)};
+  case UnaryKind::Sqrt:
+    return {math::SqrtOp::create(builder, loc, v)};
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LaneValue MachineLane::binary(BinaryKind kind, LaneValue x, LaneValue y) {
+  Value a = x.ssa, b = y.ssa;
+  unify(a, b);
+  switch (kind) {
+  case BinaryKind::Add:
+    return {arith::AddFOp::create(builder, loc, a, b, kContract)};
+  case BinaryKind::Sub:
+    return {arith::SubFOp::create(builder, loc, a, b, kContract)};
+  case BinaryKind::Mul:
+    return {arith::MulFOp::create(builder, loc, a, b, kContract)};
+  case BinaryKind::Div:
+    return {arith::DivFOp::create(builder, loc, a, b)};
+  case BinaryKind::Powf:
+    return {math::PowFOp::create(builder, loc, a, b)};
+  case BinaryKind::Atan2:
+    return {math::Atan2Op::create(builder, loc, a, b)};
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+LaneValue MachineLane::compare(CompareKind kind, LaneValue x, LaneValue y) {
+  Value a = x.ssa, b = y.ssa;
+  unify(a, b);
+  if (getElementTypeOrSelf(a).isInteger()) {
+    static constexpr arith::CmpIPredicate predicates[] = {arith::CmpIPredicate::eq, arith::CmpIPredicate::ne,
+                                                          arith::CmpIPredicate::slt, arith::CmpIPredicate::sle};
+    return {arith::CmpIOp::create(builder, loc, predicates[static_cast<int>(kind)], a, b)};
+  }
+  static constexpr arith::CmpFPredicate predicates[] = {arith::CmpFPredicate::OEQ, arith::CmpFPredicate::UNE,
+                                                        arith::CmpFPredicate::OLT, arith::CmpFPredicate::OLE};
+  return {arith::CmpFOp::create(builder, loc, predicates[static_cast<int>(kind)], a, b)};
+}
+
+LaneValue MachineLane::select(LaneValue mask, LaneValue x, LaneValue y) {
+  Value m = mask.ssa, a = x.ssa, b = y.ssa;
+  unify(a, b);
+  if (isa<VectorType>(m.getType())) {
+    a = splat(a);
+    b = splat(b);
+  }
+  return {arith::SelectOp::create(builder, loc, m, a, b)};
+}
+
+LaneValue MachineLane::maskAnd(LaneValue x, LaneValue y) {
+  Value a = x.ssa, b = y.ssa;
+  unify(a, b);
+  return {arith::AndIOp::create(builder, loc, a, b)};
+}
+
+LaneValue MachineLane::maskOr(LaneValue x, LaneValue y) {
+  Value a = x.ssa, b = y.ssa;
+  unify(a, b);
+  return {arith::OrIOp::create(builder, loc, a, b)};
+}
+
+LaneIndex MachineLane::indexOp(IndexKind kind, LaneIndex a, LaneIndex b) {
+  Value x = position(a), y = position(b);
+  switch (kind) {
+  case IndexKind::Add:
+    return LaneIndex(arith::AddIOp::create(builder, loc, x, y).getResult());
+  case IndexKind::Mul:
+    return LaneIndex(arith::MulIOp::create(builder, loc, x, y).getResult());
+  case IndexKind::Div:
+    return LaneIndex(arith::DivUIOp::create(builder, loc, x, y).getResult());
+  case IndexKind::Rem:
+    return LaneIndex(arith::RemUIOp::create(builder, loc, x, y).getResult());
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+LaneValue MachineLane::indexBranch(LaneIndex, int64_t, llvm::function_ref<LaneValue()>,
+                                   llvm::function_ref<LaneValue()>) {
+  llvm_unreachable("tiling has made an scf.if of it");
+}
+
+LaneValue MachineLane::fold(ReductionInterface, int64_t, llvm::function_ref<LaneValue(LaneIndex)>) {
+  llvm_unreachable("tiling has made a level of it");
+}
+
+void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body) {
+  Value any = mask.ssa;
+  if (auto vector = dyn_cast<VectorType>(any.getType())) {
+    // As integers of the numbers' width, so that an x86 test of a whole vector serves.
+    Type wide = vector.clone(builder.getIntegerType(element.getIntOrFloatBitWidth()));
+    Value bits = arith::ExtSIOp::create(builder, loc, wide, any);
+    Value joined = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, bits);
+    Value zero = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(joined.getType(), 0));
+    any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, joined, zero);
+  }
+  SmallVector<Value> before = registers ? registers->flatten() : SmallVector<Value>();
+  auto ifOp = scf::IfOp::create(builder, loc, ValueRange(before).getTypes(), any, /*withElseRegion=*/!before.empty());
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(ifOp.thenBlock());
+    body();
+    if (!before.empty()) {
+      scf::YieldOp::create(builder, loc, registers->flatten());
+      builder.setInsertionPointToStart(ifOp.elseBlock());
+      scf::YieldOp::create(builder, loc, before);
+    }
+  }
+  if (registers)
+    registers->unflatten(ifOp.getResults());
+}
+
+void MachineLane::forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) {
+  if (count <= std::max<int64_t>(unroll, 1)) {
+    for (int64_t d = 0; d < count; ++d)
+      body(d);
+    return;
+  }
+  scf::ForOp loop = scf::ForOp::create(builder, loc, i64(0), i64(count), i64(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  body(LaneIndex(loop.getInductionVar()));
+}
+
+SmallVector<LaneValue>
+MachineLane::loop(int64_t count, ArrayRef<LaneValue> carried,
+                  llvm::function_ref<SmallVector<LaneValue>(LaneIndex, ArrayRef<LaneValue>)> body) {
+  SmallVector<LaneValue> now(carried);
+  if (count <= std::min(std::max<int64_t>(unroll, 1), kUnrolledCarriedLoop)) {
+    for (int64_t d = 0; d < count; ++d)
+      now = body(d, now);
+    return now;
+  }
+  SmallVector<Value> values = llvm::map_to_vector(now, [&](const LaneValue &value) { return splat(value.ssa); });
+  auto loop = scf::ForOp::create(builder, loc, i64(0), i64(count), i64(1), values);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    now = llvm::map_to_vector(loop.getRegionIterArgs(), [](Value value) { return LaneValue{value}; });
+    now = body(LaneIndex(loop.getInductionVar()), now);
+    for (auto [value, carriedValue] : llvm::zip(values, now))
+      value = splat(convert(carriedValue.ssa, getElementTypeOrSelf(value)));
+    scf::YieldOp::create(builder, loc, values);
+  }
+  return llvm::map_to_vector(loop.getResults(), [](Value value) { return LaneValue{value}; });
+}
+
+namespace {
+/// The one operand of a fold, and its position as row number.
+class ComponentTerm : public ReductionTerm {
+public:
+  ComponentTerm(MachineLane &lane, llvm::function_ref<LaneValue(LaneIndex)> component, LaneIndex d)
+      : lane(lane), component(component), d(d) {}
+  LaneValue get(unsigned, LaneIndex) override { return component(d); }
+  LaneValue row() override { return {lane.position(d)}; }
+
+private:
+  MachineLane &lane;
+  llvm::function_ref<LaneValue(LaneIndex)> component;
+  LaneIndex d;
+};
+} // namespace
+
+LaneValue MachineLane::contract(ReductionInterface reduction, int64_t count, bool vector,
+                                llvm::function_ref<LaneValue(LaneIndex)> component) {
+  MachineState state;
+  state.dims = {1};
+  state.lane = this;
+  for (const StateSlot &slot : reduction.slots({1})) {
+    Type type = slot.kind == StateSlot::Kind::Row ? builder.getI64Type() : element;
+    state.types.push_back(vector ? laneType(type) : type);
+    state.cells.emplace_back(slot.count);
+  }
+  MachineState *outer = registers;
+  registers = &state;
+  reduction.init(*this, state);
+  auto step = [&](LaneIndex d) {
+    ComponentTerm term(*this, component, d);
+    reduction.accumulate(*this, state, {&term});
+  };
+  int64_t done = 0;
+  if (count > std::max<int64_t>(unroll, 1)) {
+    // Some components a turn, so that the loop itself costs little.
+    constexpr int64_t kPanel = 8;
+    done = count / kPanel * kPanel;
+    auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(kPanel), state.flatten());
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    state.unflatten(loop.getRegionIterArgs());
+    for (int64_t d = 0; d < kPanel; ++d)
+      step(add(LaneIndex(loop.getInductionVar()), d));
+    scf::YieldOp::create(builder, loc, state.flatten());
+    state.unflatten(loop.getResults());
+  }
+  for (int64_t d = done; d < count; ++d)
+    step(d);
+  LaneValue result = reduction.finalize(*this, state, 0, 0);
+  registers = outer;
+  return {convert(result.ssa, element)};
+}

@@ -1,0 +1,130 @@
+//===- StageEmitter.cpp - Bodies of stages as code on lanes -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Ops of the formula level emit themselves through their `component`; here are
+// only the tile level's own ops and the arithmetic on positions.
+//
+//===----------------------------------------------------------------------===//
+
+#include "StageEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace keops;
+
+LaneIndex StageEmitter::position(Value index) {
+  auto it = positions.find(index);
+  assert(it != positions.end() && "positions are emitted before they are used");
+  return it->second;
+}
+
+Value StageEmitter::get(Value value, LaneIndex d) {
+  if (Value scalar = scalars.lookup(value))
+    return scalar;
+  auto source = sources.find(value);
+  assert(source != sources.end() && "every value has been emitted or bound");
+  Value result = source->second(d);
+  return result;
+}
+
+void StageEmitter::emit(Block &block) {
+  for (Operation &op : block.without_terminator())
+    emit(&op);
+}
+
+Value StageEmitter::emitComponent(Region &region, LaneIndex d) {
+  Block &body = region.front();
+  positions[body.getArgument(0)] = d;
+  emit(body);
+  return get(body.getTerminator()->getOperand(0));
+}
+
+void StageEmitter::emit(Operation *op) {
+  if (isa<AccumulateOp>(op))
+    return; // The driver asks for its terms.
+  if (auto component = dyn_cast<ComponentOp>(op)) {
+    scalars[component] = get(component.getVector(), position(component.getPosition()));
+    return;
+  }
+  if (auto contract = dyn_cast<ContractOp>(op)) {
+    scalars[contract] = lane.contract(contract.getReduction(), contract.getCount(), onLanes(contract),
+                                      [&](LaneIndex d) { return LaneValue{emitComponent(contract.getBody(), d)}; })
+                            .ssa;
+    return;
+  }
+  if (auto map = dyn_cast<MapOp>(op)) {
+    MachineState *registers = lane.registers;
+    lane.registers = nullptr;
+    lane.forEach(map.getType().getDim(), [&](LaneIndex d) {
+      Value value = emitComponent(map.getBody(), d);
+      storeMap(map, d, onLanes(map) ? lane.splat(value) : value);
+    });
+    lane.registers = registers;
+    sources[map] = [this, map](LaneIndex d) { return loadMap(map, d); };
+    return;
+  }
+  if (auto number = dyn_cast<PositionOp>(op)) {
+    scalars[number] = lane.number(position(number.getPosition())).ssa;
+    return;
+  }
+  if (auto extend = dyn_cast<ExtendOp>(op)) {
+    Value value = get(extend.getOperand());
+    scalars[extend] = onLanes(extend) ? lane.splat(value) : value;
+    return;
+  }
+  if (auto branch = dyn_cast<scf::IfOp>(op)) {
+    // Positions decide it: known while unrolling, a real branch in a loop.
+    auto emitBranch = [&](Block *block) {
+      emit(*block);
+      Value value = get(block->getTerminator()->getOperand(0));
+      return onLanes(branch.getResult(0)) ? lane.splat(value) : value;
+    };
+    auto compare = branch.getCondition().getDefiningOp<arith::CmpIOp>();
+    LaneIndex d = position(compare.getLhs()), bound = position(compare.getRhs());
+    if (d.isConstant()) {
+      bool below = static_cast<uint64_t>(d.constant) < static_cast<uint64_t>(bound.constant);
+      scalars[branch.getResult(0)] = emitBranch(below ? branch.thenBlock() : branch.elseBlock());
+      return;
+    }
+    Value condition = arith::CmpIOp::create(lane.builder, lane.loc, compare.getPredicate(), lane.position(d),
+                                            lane.position(bound));
+    Type type = onLanes(branch.getResult(0)) ? lane.laneType(lane.element) : lane.element;
+    auto ifOp = scf::IfOp::create(lane.builder, lane.loc, type, condition, /*withElseRegion=*/true);
+    for (auto [from, to] : {std::pair(branch.thenBlock(), ifOp.thenBlock()),
+                            std::pair(branch.elseBlock(), ifOp.elseBlock())}) {
+      OpBuilder::InsertionGuard guard(lane.builder);
+      lane.builder.setInsertionPointToStart(to);
+      scf::YieldOp::create(lane.builder, lane.loc, emitBranch(from));
+    }
+    scalars[branch.getResult(0)] = ifOp.getResult(0);
+    return;
+  }
+  if (auto formula = dyn_cast<FormulaOpInterface>(op)) {
+    auto operand = [&](unsigned n, LaneIndex) { return LaneValue{get(op->getOperand(n))}; };
+    scalars[op->getResult(0)] = formula.component(lane, operand, 0).ssa;
+    return;
+  }
+  // What remains is arithmetic on positions.
+  llvm::APInt constant;
+  if (matchPattern(op->getResult(0), m_ConstantInt(&constant))) {
+    positions[op->getResult(0)] = LaneIndex(constant.getSExtValue());
+    return;
+  }
+  if (isa<arith::CmpIOp>(op))
+    return; // Read by the branch that it decides.
+  LaneIndex a = position(op->getOperand(0)), b = position(op->getOperand(1));
+  positions[op->getResult(0)] =
+      llvm::TypeSwitch<Operation *, LaneIndex>(op)
+          .Case([&](arith::AddIOp) { return lane.add(a, b); })
+          .Case([&](arith::MulIOp) { return lane.mul(a, b.constant); })
+          .Case([&](arith::DivUIOp) { return lane.div(a, b.constant); })
+          .Case([&](arith::RemUIOp) { return lane.rem(a, b.constant); });
+}

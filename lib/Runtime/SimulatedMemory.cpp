@@ -1,0 +1,209 @@
+//===- SimulatedMemory.cpp - Memory that is asked before it is touched -----===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The checks of one access, in the order in which a later one would make no
+// sense without the earlier: where, through what pointer, how aligned, whether
+// there is something to read, and who else is there.
+//
+//===----------------------------------------------------------------------===//
+
+#include "SimulatedMemory.h"
+
+#include <algorithm>
+#include <cstring>
+
+using namespace keops::runtime;
+
+//===----------------------------------------------------------------------===//
+// Words
+//===----------------------------------------------------------------------===//
+
+std::string keops::runtime::toString(const std::array<int64_t, 3> &triple) {
+  return "(" + std::to_string(triple[0]) + ", " + std::to_string(triple[1]) + ", " + std::to_string(triple[2]) + ")";
+}
+
+std::string keops::runtime::countBytes(int64_t bytes) {
+  return std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+}
+
+std::string keops::runtime::describeThread(const SimLaunch &launch, int64_t block, int64_t thread) {
+  return "thread " + toString(coordinates(thread, launch.block)) + " of block " +
+         toString(coordinates(block, launch.grid));
+}
+
+/// "4 bytes at byte 1024 of shared array @tile, which has 1024 bytes", for the
+/// region that holds the address or else lies nearest.
+std::string SimulatedMemory::describePlace(uintptr_t address, int64_t bytes) const {
+  std::string text = countBytes(bytes) + " at ";
+  const Region *nearest = nullptr;
+  uintptr_t nearestDistance = 1 << 20; // farther away, naming it would mislead
+  for (const Region &region : regions) {
+    uintptr_t begin = region.start(), end = begin + region.bytes;
+    uintptr_t distance = address < begin ? begin - address : address >= end ? address - end : 0;
+    if (distance < nearestDistance) {
+      nearest = &region;
+      nearestDistance = distance;
+    }
+  }
+  if (address == 0)
+    return text + "the null pointer";
+  if (!nearest)
+    return text + "an address near no buffer";
+  int64_t offset = static_cast<int64_t>(address - nearest->start());
+  return text + "byte " + std::to_string(offset) + " of " + nearest->name + ", which has " + countBytes(nearest->bytes);
+}
+
+//===----------------------------------------------------------------------===//
+// Setting up
+//===----------------------------------------------------------------------===//
+
+std::optional<std::string> SimulatedMemory::addRegion(std::string name, char *begin, int64_t bytes, SimSpace space,
+                                                      bool writable) {
+  Region region = {std::move(name), begin, bytes, space, writable, nullptr};
+  if (writable && bytes > 0) {
+    size_t grains = grainOf(region.start() + bytes - 1) - grainOf(region.start()) + 1;
+    region.touches.reset(static_cast<Touch *>(std::calloc(grains, sizeof(Touch))));
+    if (!region.touches)
+      return "not enough memory to watch " + countBytes(bytes) + " of " + region.name;
+  }
+  regions.push_back(std::move(region));
+  return std::nullopt;
+}
+
+std::optional<std::string> SimulatedMemory::allocate() {
+  // Accesses are aligned, or stopped before their grains are looked at.
+  int64_t factors = 16;
+  for (const SimSite &site : program.sites)
+    if (site.kind == SimSite::Kind::Load || site.kind == SimSite::Kind::Store)
+      factors |= site.bytes | site.alignment;
+  while (!(factors >> grainShift & 1))
+    ++grainShift;
+
+  for (size_t i = 0; i < launch.buffers.size(); ++i) {
+    const SimBuffer &buffer = launch.buffers[i];
+    if (auto error = addRegion("buffer " + std::to_string(i), static_cast<char *>(buffer.data), buffer.bytes,
+                               SimSpace::Global, buffer.writable))
+      return error;
+  }
+
+  auto bytesOf = [&](const SimSharedArray &array) {
+    return array.bytes == SimSharedArray::Dynamic ? launch.sharedBytes : array.bytes;
+  };
+  int64_t alignment = 64;
+  for (const SimSharedArray &array : program.sharedArrays) {
+    alignment = std::max(alignment, 2 * array.alignment);
+    sharedBytes = std::max(sharedBytes, array.offset + bytesOf(array));
+  }
+  sharedBytes = std::max(alignment, (sharedBytes + alignment - 1) / alignment * alignment);
+  shared.reset(static_cast<char *>(std::aligned_alloc(alignment, sharedBytes)));
+  if (!shared)
+    return "not enough memory for " + countBytes(sharedBytes) + " of shared memory";
+  for (const SimSharedArray &array : program.sharedArrays)
+    if (auto error = addRegion("shared array @" + array.name, shared.get() + array.offset, bytesOf(array),
+                               SimSpace::Shared, /*writable=*/true))
+      return error;
+  return std::nullopt;
+}
+
+void SimulatedMemory::beginBlock(int64_t number) {
+  block = number;
+  firstEpoch = ++epoch;
+  // All ones are a NaN in every floating-point format.
+  std::memset(shared.get(), 0xff, sharedBytes);
+}
+
+//===----------------------------------------------------------------------===//
+// Checks of one access
+//===----------------------------------------------------------------------===//
+
+std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer, uint32_t siteNumber) {
+  const SimSite &site = program.sites[siteNumber];
+  uintptr_t address = reinterpret_cast<uintptr_t>(pointer);
+  bool isStore = site.kind == SimSite::Kind::Store;
+  auto failHere = [&](const char *fault, const std::string &reason) {
+    return std::string(fault) + ": " + describeThread(launch, block, thread) + (isStore ? " writes " : " reads ") +
+           describePlace(address, site.bytes) + reason + ", in " + site.text;
+  };
+
+  const Region *region = nullptr;
+  for (const Region &candidate : regions)
+    if (candidate.holds(address, site.bytes)) {
+      region = &candidate;
+      break;
+    }
+  if (!region)
+    return failHere("out of bounds", "");
+  if (site.space != SimSpace::Generic && site.space != region->space)
+    return failHere("wrong address space", site.space == SimSpace::Shared ? ", through a pointer to shared memory"
+                                                                          : ", through a pointer to global memory");
+  if (isStore && !region->writable)
+    return failHere("store to read-only memory", "");
+  if (uintptr_t excess = address % site.alignment)
+    return failHere("misaligned", ", " + countBytes(excess) + " past a multiple of the promised alignment " +
+                                      std::to_string(site.alignment));
+  if (!region->touches)
+    return std::nullopt;
+  return recordTouch(thread, *region, address, siteNumber);
+}
+
+std::optional<std::string> SimulatedMemory::recordTouch(uint16_t thread, const Region &region, uintptr_t address,
+                                                        uint32_t siteNumber) {
+  const SimSite &site = program.sites[siteNumber];
+  const bool isStore = site.kind == SimSite::Kind::Store;
+
+  const uintptr_t firstGrain = grainOf(region.start());
+  auto failHere = [&](const char *kind, uintptr_t grain, const std::string &reason) {
+    uintptr_t byte = (grain << grainShift) - region.start();
+    return std::string(kind) + ": " + describeThread(launch, block, thread) +
+           (isStore ? " writes byte " : " reads byte ") + std::to_string(byte) + " of " + region.name + ", which " +
+           reason + "; it does so in " + site.text;
+  };
+  auto race = [&](uintptr_t grain, uint16_t other, const char *verb, uint32_t otherSite) {
+    return failHere("data race", grain,
+                    describeThread(launch, block, other) + verb + " with no barrier in between, in " +
+                        program.sites[otherSite].text);
+  };
+  auto raceAcrossBlocks = [&](uintptr_t grain, const char *verb) {
+    return failHere("data race", grain, std::string("another block ") + verb + " in the same launch");
+  };
+
+  const uintptr_t end = grainOf(address + site.bytes);
+  for (uintptr_t grain = grainOf(address); grain < end; ++grain) {
+    Touch &touch = region.touches[grain - firstGrain];
+    bool written = touch.writeEpoch >= firstEpoch;
+    if (region.space == SimSpace::Shared) {
+      if (!isStore && !written)
+        return failHere("unwritten shared memory", grain, "no thread of the block has written");
+    } else if (touch.writeEpoch != 0 && !written) {
+      return raceAcrossBlocks(grain, "writes");
+    }
+    if (touch.writeEpoch == epoch && touch.writer != thread)
+      return race(grain, touch.writer, " writes", touch.writeSite);
+
+    bool readBefore = touch.readEpoch != 0 && touch.readEpoch < firstEpoch;
+    if (region.space != SimSpace::Shared && readBefore)
+      touch.readByOtherBlock = true;
+    if (!isStore) {
+      if (touch.readEpoch != epoch)
+        touch.otherReader = thread;
+      else if (touch.reader != thread)
+        touch.otherReader = touch.reader;
+      touch.readEpoch = epoch;
+      touch.reader = thread;
+      touch.readSite = siteNumber;
+      continue;
+    }
+    if (touch.readByOtherBlock)
+      return raceAcrossBlocks(grain, "reads");
+    if (touch.readEpoch == epoch && (touch.reader != thread || touch.otherReader != thread))
+      return race(grain, touch.reader != thread ? touch.reader : touch.otherReader, " reads", touch.readSite);
+    touch.writeEpoch = epoch;
+    touch.writer = thread;
+    touch.writeSite = siteNumber;
+  }
+  return std::nullopt;
+}

@@ -1,0 +1,104 @@
+//===- SelectSchedule.cpp - Choosing how a reduction runs -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Turns a target's numbers and a formula's cost into a schedule.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Schedule/CostModel.h"
+#include "keops/Schedule/KnownTargets.h"
+#include "keops/Schedule/Passes.h"
+
+#include "llvm/Support/MathExtras.h"
+
+namespace keops {
+#define GEN_PASS_DEF_KEOPSSELECTSCHEDULE
+#include "keops/Schedule/Passes.h.inc"
+} // namespace keops
+
+using namespace mlir;
+using namespace keops;
+
+/// Vectors of at most this many components live in registers.
+static constexpr int64_t kUnroll = 16;
+
+static Type numberType(FormulaFuncOp formula) {
+  for (BlockArgument argument : formula.getBody().getArguments())
+    return cast<VecType>(argument.getType()).getElementType();
+  return Float32Type::get(formula.getContext());
+}
+
+static int64_t preferredChunk(FormulaFuncOp formula) {
+  int64_t chunk = 1;
+  for (auto reduce : formula.getBody().getOps<ReduceOp>())
+    chunk = std::max(chunk, reduce.getReduction().preferredChunk());
+  return chunk;
+}
+
+static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
+  // Eight rows a thread share each read of a column; 128 threads a block.
+  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, /*lanes=*/8, /*rows=*/8 * 128, /*columns=*/256,
+                           preferredChunk(formula), kUnroll);
+}
+
+static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int64_t rows) {
+  PairCost cost = costOfPair(formula);
+  int64_t bytes = numberType(formula).getIntOrFloatBitWidth() / 8;
+  int64_t width = target.getVectorBits() / 8 / bytes;
+  int64_t chunk = preferredChunk(formula);
+  // Several vectors a step hide latency. Row values that do not fit in registers
+  // cost one load per use, which the load ports hide; states do not get that.
+  int64_t vectors = 4;
+  if (cost.memoryValues > 0) {
+    // Rare work is done for all lanes when one needs it: fewer lanes, less of it.
+    vectors = 2;
+  } else if (chunk > 1) {
+    // The chunk's terms are live together.
+    vectors = std::max<int64_t>(1, target.getRegisters() / (2 * chunk));
+  } else {
+    while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
+      vectors /= 2;
+  }
+  bool columnsAreLanes = rows > 0 && rows < width * vectors / 2;
+  int64_t lanes = width * vectors;
+
+  // Rows of a block and columns of a tile stay in the first-level cache together, as far as they can.
+  auto fit = [&](int64_t budget, int64_t bytesEach, int64_t least, int64_t most) {
+    int64_t count = budget / std::max<int64_t>(bytesEach, 1);
+    return std::clamp<int64_t>(llvm::PowerOf2Ceil(count + 1) / 2, least, most);
+  };
+  if (columnsAreLanes) {
+    int64_t columns = fit(target.getL2() / 2, cost.columnValues * bytes, lanes, 256 * lanes);
+    return ScheduleAttr::get(formula.getContext(), LaneAxis::Columns, lanes, /*rows=*/lanes, columns, 1, kUnroll);
+  }
+  int64_t rowBytes = cost.rowValues * bytes + (cost.stateValues + cost.memoryValues) * 8;
+  int64_t blockRows = fit(target.getL1() / 2, rowBytes, 4 * lanes, 32 * lanes);
+  int64_t columns = fit(target.getL1() / 4, cost.columnValues * bytes, 16, 256);
+  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, blockRows, columns, chunk, kUnroll);
+}
+
+namespace {
+struct SelectSchedulePass : keops::impl::KeopsSelectScheduleBase<SelectSchedulePass> {
+  using KeopsSelectScheduleBase::KeopsSelectScheduleBase;
+
+  void runOnOperation() override {
+    std::string error;
+    TargetAttr attr = lookupTarget(&getContext(), target, error);
+    if (!attr) {
+      getOperation().emitError(error);
+      return signalPassFailure();
+    }
+    getOperation()->setAttr("keops.target", attr);
+    for (auto formula : getOperation().getOps<FormulaFuncOp>()) {
+      ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, rows);
+      for (auto reduce : formula.getBody().getOps<ReduceOp>())
+        if (!reduce->hasAttr("keops.schedule"))
+          reduce->setAttr("keops.schedule", schedule);
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,128 @@
+//===- keops-translate.cpp - Formula to IR, IR to code -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Takes formula text with its aliases, or a file of IR at any level, and prints
+// any product on the way to code.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Compiler/Compiler.h"
+#include "keops/Compiler/EmitPTX.h"
+#include "keops/Frontend/FormulaBuilder.h"
+#include "keops/Frontend/FormulaParser.h"
+#include "keops/Schedule/KnownTargets.h"
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+#include "llvm/Support/WithColor.h"
+
+using namespace llvm;
+
+static cl::OptionCategory category("Options of keops-translate");
+
+static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("<formula or file.mlir>"), cl::cat(category));
+static cl::list<std::string> aliases(cl::Positional, cl::desc("[name = Vi(dim) …]"), cl::cat(category));
+static cl::opt<std::string> product(
+    "to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
+    cl::desc("What to print: mlir (the formula), one of its phases simplified, scheduled, tiled, staged,\n"
+             "approximated, llvm; or llvmir, asm, obj, ptx"));
+static cl::opt<std::string> target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
+                                   cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
+static cl::opt<std::string> type("dtype", cl::init("f32"), cl::value_desc("type"), cl::cat(category),
+                                 cl::desc("Type of numbers in formula text: f32 or f64"));
+static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::cat(category),
+                             cl::desc("Few rows to expect in the result; 0 for many"));
+static cl::opt<std::string> output("o", cl::init("-"), cl::value_desc("file"), cl::cat(category),
+                                   cl::desc("Where to write; - for standard output"));
+
+static int fail(const Twine &message) {
+  WithColor::error(errs(), "keops-translate") << message << "\n";
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Translates formulas to IR and IR to code.\n\n"
+                              "  keops-translate 'Sum_Reduction(Exp(-SqDist(x,y))*b, 0)' 'x = Vi(3)' 'y = Vj(3)' "
+                              "'b = Vj(1)' --to=asm --target=znver5\n"
+                              "  keops-translate kernel.mlir --to=llvmir\n");
+  if (type != "f32" && type != "f64")
+    return fail("expected --dtype=f32 or f64, got '" + type + "'");
+
+  auto context = keops::makeContext();
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  StringRef extension = sys::path::extension(input);
+  if (extension == ".mlir" || input == "-") {
+    module = mlir::parseSourceFile<mlir::ModuleOp>(input, context.get());
+    if (!module)
+      return 1;
+  } else {
+    keops::frontend::Diagnostic error;
+    std::vector<std::string> declared(aliases.begin(), aliases.end());
+    auto program = keops::frontend::parseProgram(input, declared, error);
+    if (!program)
+      return fail(error.render());
+    mlir::Type element = type == "f32" ? mlir::Type(mlir::Float32Type::get(context.get()))
+                                       : mlir::Type(mlir::Float64Type::get(context.get()));
+    module = keops::frontend::buildModule(*context, *program, element, error);
+    if (!module)
+      return fail(error.render());
+  }
+
+  keops::CompilerOptions options;
+  options.target = target;
+  options.rows = rows;
+  std::string text;
+  std::string name = product == "mlir" ? "formula" : std::string(product);
+  if (std::optional<keops::Phase> phase = keops::phaseNamed(name)) {
+    if (Error error = keops::runPhases(*module, options, *phase))
+      return fail(toString(std::move(error)));
+    raw_string_ostream stream(text);
+    module->print(stream);
+    stream << "\n";
+  } else if (product == "llvmir" || product == "asm") {
+    auto result = keops::compileToText(*module, options,
+                                       product == "asm" ? keops::TextKind::Assembly : keops::TextKind::LLVMIR);
+    if (!result)
+      return fail(toString(result.takeError()));
+    text = std::move(*result);
+  } else if (product == "obj") {
+    auto artifact = keops::compile(*module, options);
+    if (!artifact)
+      return fail(toString(artifact.takeError()));
+    text = std::move(artifact->code);
+  } else if (product == "ptx") {
+    if (Error error = keops::runPhases(*module, options, keops::Phase::Approximated))
+      return fail(toString(std::move(error)));
+    auto gpuModules = module->getOps<mlir::gpu::GPUModuleOp>();
+    if (gpuModules.empty())
+      return fail("target '" + target + "' is a CPU; expected a GPU such as sm_90 for PTX");
+    auto result = keops::emitPTX(*gpuModules.begin(), module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
+    if (!result)
+      return fail(toString(result.takeError()));
+    text = std::move(*result);
+  } else {
+    return fail("unknown product '" + product +
+                "'; expected mlir, simplified, scheduled, tiled, staged, approximated, llvm, llvmir, asm, obj or ptx");
+  }
+
+  std::string message;
+  auto file = mlir::openOutputFile(output, &message);
+  if (!file)
+    return fail(message);
+  file->os() << text;
+  file->keep();
+  return 0;
+}
