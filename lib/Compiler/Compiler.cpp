@@ -115,6 +115,10 @@ static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &opt
       if (std::string features = featuresOf(lowered.target); !features.empty())
         function.addFnAttr("target-features", features);
       function.addFnAttr(llvm::Attribute::NoUnwind);
+      // Vectors that are spilled lie on their own alignment, and not across cache lines: that needs a realigned stack,
+      // which needs a frame pointer.
+      function.addFnAttr("frame-pointer", "all");
+      function.addFnAttr("stackrealign");
     }
   optimize(*lowered.module, *lowered.machine);
   return lowered;

@@ -13,6 +13,9 @@
 
 #include "keops/Compiler/EmitPTX.h"
 
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -26,7 +29,6 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -42,21 +44,39 @@ using namespace keops;
 
 static constexpr llvm::StringLiteral kTriple = "nvptx64-nvidia-cuda";
 
-static LogicalResult lowerToNVVM(ModuleOp module) {
+/// The ops of the gpu dialect themselves. Upstream's pass would refuse the
+/// intrinsics that stand for single instructions.
+static LogicalResult convertGpuOps(gpu::GPUModuleOp module) {
   MLIRContext *context = module.getContext();
-  context->loadDialect<cf::ControlFlowDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
-  PassManager passes(context);
-  OpPassManager &inGpu = passes.nest<gpu::GPUModuleOp>();
-  inGpu.addPass(createSCFToControlFlowPass());
-  inGpu.addPass(createConvertVectorToLLVMPass());
-  ConvertGpuOpsToNVVMOpsOptions options;
-  options.indexBitwidth = 64;
-  inGpu.addPass(createConvertGpuOpsToNVVMOps(options));
-  inGpu.addPass(createArithToLLVMConversionPass());
-  inGpu.addPass(createConvertControlFlowToLLVMPass());
-  inGpu.addPass(createReconcileUnrealizedCastsPass());
-  inGpu.addPass(createCSEPass());
-  return passes.run(module);
+  LowerToLLVMOptions options(context);
+  options.overrideIndexBitwidth(64);
+  LLVMTypeConverter types(context, options);
+  configureGpuToNVVMTypeConverter(types);
+  RewritePatternSet patterns(context);
+  populateGpuToNVVMConversionPatterns(types, patterns);
+  LLVMConversionTarget legal(*context);
+  legal.addIllegalDialect<gpu::GPUDialect>();
+  legal.addLegalDialect<NVVM::NVVMDialect>();
+  legal.addLegalOp<gpu::GPUModuleOp>();
+  return applyPartialConversion(module, legal, std::move(patterns));
+}
+
+static LogicalResult lowerToNVVM(ModuleOp module, gpu::GPUModuleOp gpuModule) {
+  PassManager passes(module.getContext());
+  passes.addPass(createSCFToControlFlowPass());
+  passes.addPass(createConvertVectorToLLVMPass());
+  passes.addPass(createArithToLLVMConversionPass());
+  passes.addPass(createConvertControlFlowToLLVMPass());
+  if (failed(passes.run(module)) || failed(convertGpuOps(gpuModule)))
+    return failure();
+  // Upstream carries a loop's annotation to its branch, but not into the branch's own attribute.
+  gpuModule.walk([](LLVM::BrOp branch) {
+    if (auto annotation = branch->getAttrOfType<LLVM::LoopAnnotationAttr>("llvm.loop_annotation"))
+      branch.setLoopAnnotationAttr(annotation);
+  });
+  PassManager last(module.getContext());
+  last.addPass(createReconcileUnrealizedCastsPass());
+  return last.run(module);
 }
 
 static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(StringRef processor) {
@@ -107,6 +127,7 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);
   context->appendDialectRegistry(registry);
+  context->loadDialect<cf::ControlFlowDialect, LLVM::LLVMDialect, NVVM::NVVMDialect>();
 
   std::string errors;
   ScopedDiagnosticHandler collect(context, [&](Diagnostic &diagnostic) {
@@ -121,7 +142,7 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
   OwningOpRef<ModuleOp> holder = ModuleOp::create(module.getLoc());
   gpu::GPUModuleOp copy = module.clone();
   holder->push_back(copy);
-  if (!errors.empty() || failed(lowerToNVVM(*holder)))
+  if (!errors.empty() || failed(lowerToNVVM(*holder, copy)))
     return llvm::createStringError(errors);
 
   llvm::LLVMContext llvmContext;

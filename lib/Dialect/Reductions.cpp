@@ -43,7 +43,8 @@ SmallVector<ReductionResult> SumAttr::results(ArrayRef<int64_t> dims) const {
   return {ReductionResult{dims[0], false, {dims[0]}}};
 }
 
-int64_t SumAttr::preferredChunk() const { return 1; }
+// The second column's work fills what the first one's dependences leave free.
+int64_t SumAttr::preferredChunk() const { return 2; }
 
 void SumAttr::init(Lane &lane, ReductionState &state) const {
   lane.forEach(state.dims[0], [&](LaneIndex d) { state.set(0, d, lane.constant(0)); });

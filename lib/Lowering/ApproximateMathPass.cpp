@@ -28,7 +28,12 @@ struct ApproximateMathPass : keops::impl::KeopsApproximateMathBase<ApproximateMa
     ApproximateMathOptions options;
     auto target = getOperation()->getAttrOfType<TargetAttr>("keops.target");
     options.hasScalef = hasScalef || (target && target.getScalef());
-    approximateMath(getOperation(), options);
+    for (auto gpuModule : getOperation().getOps<gpu::GPUModuleOp>())
+      if (failed(approximateMathGPU(gpuModule)))
+        return signalPassFailure();
+    // No math op is left in there, so this is for host code.
+    if (failed(approximateMath(getOperation(), options)))
+      signalPassFailure();
   }
 };
 } // namespace

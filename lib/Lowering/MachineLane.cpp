@@ -22,10 +22,9 @@
 using namespace mlir;
 using namespace keops;
 
-// A product and a sum may become one fma: one rounding less.
-static constexpr arith::FastMathFlags kContract = arith::FastMathFlags::contract;
-// A negation may join the fma before it, which gives the other zero where the result is zero.
-static constexpr arith::FastMathFlags kNegate = arith::FastMathFlags::contract | arith::FastMathFlags::nsz;
+// A product and a sum may become one fma, which saves a rounding, and a negation may join it, which loses the sign of
+// a zero.
+static constexpr arith::FastMathFlags kArithmetic = arith::FastMathFlags::contract | arith::FastMathFlags::nsz;
 // A carried loop keeps its code small: it is for rare work.
 static constexpr int64_t kUnrolledCarriedLoop = 4;
 
@@ -147,7 +146,7 @@ LaneValue MachineLane::unary(UnaryKind kind, LaneValue x) {
   Value v = x.ssa;
   switch (kind) {
   case UnaryKind::Neg:
-    return {arith::NegFOp::create(builder, loc, v, kNegate)};
+    return {arith::NegFOp::create(builder, loc, v, kArithmetic)};
   case UnaryKind::Abs:
     return {math::AbsFOp::create(builder, loc, v)};
   case UnaryKind::Floor:
@@ -183,11 +182,11 @@ LaneValue MachineLane::binary(BinaryKind kind, LaneValue x, LaneValue y) {
   unify(a, b);
   switch (kind) {
   case BinaryKind::Add:
-    return {arith::AddFOp::create(builder, loc, a, b, kContract)};
+    return {arith::AddFOp::create(builder, loc, a, b, kArithmetic)};
   case BinaryKind::Sub:
-    return {arith::SubFOp::create(builder, loc, a, b, kContract)};
+    return {arith::SubFOp::create(builder, loc, a, b, kArithmetic)};
   case BinaryKind::Mul:
-    return {arith::MulFOp::create(builder, loc, a, b, kContract)};
+    return {arith::MulFOp::create(builder, loc, a, b, kArithmetic)};
   case BinaryKind::Div:
     return {arith::DivFOp::create(builder, loc, a, b)};
   case BinaryKind::Powf:

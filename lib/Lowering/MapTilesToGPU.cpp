@@ -158,6 +158,16 @@ static int64_t byteSize(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 static bool isMask(Value value) { return cast<VecType>(value.getType()).getElementType().isInteger(1); }
 static bool isOver(Value value, IndexSet set) { return cast<VecType>(value.getType()).getIndices() == set; }
 
+/// Turns of a loop that become one in machine code, left to LLVM.
+static void setUnroll(scf::ForOp loop, int64_t count) {
+  Builder builder(loop.getContext());
+  auto unroll = LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
+                                          count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {},
+                                          {});
+  loop->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {},
+                                                                      {}, {}, {}, {}, {}, {}, {}, {}));
+}
+
 //===----------------------------------------------------------------------===//
 // What this mapping takes
 //===----------------------------------------------------------------------===//
@@ -343,6 +353,7 @@ Bindings GpuMapping::emitRows() {
 /// Threads share the columns of a tile among them.
 void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
   auto loop = scf::ForOp::create(builder, loc, thread32, count, i32(threads));
+  setUnroll(loop, 1);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(loop.getBody());
   Value column = loop.getInductionVar();
@@ -441,15 +452,9 @@ static void unflatten(std::vector<MachineState> &states, ValueRange values) {
 
 void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value count, const Bindings &rows) {
   Block &body = kernel.getStage(StageKind::Pairs).getBody().front();
-  auto columns = [&](Value from, Value to, int64_t chunk) {
+  auto columns = [&](Value from, Value to, int64_t chunk, int64_t turns) {
     auto op = scf::ForOp::create(builder, loc, from, to, i32(chunk), flatten(partial));
-    if (int64_t turns = kColumnsPerTurn / chunk; turns > 1) {
-      auto unroll = LLVM::LoopUnrollAttr::get(builder.getContext(), /*disable=*/builder.getBoolAttr(false),
-                                              /*count=*/builder.getI32IntegerAttr(turns), {}, {}, {}, {}, {});
-      op->setAttr("llvm.loop_annotation",
-                  LLVM::LoopAnnotationAttr::get(builder.getContext(), {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {},
-                                                {}, {}, {}, {}));
-    }
+    setUnroll(op, turns);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(op.getBody());
     unflatten(partial, op.getRegionIterArgs());
@@ -482,10 +487,10 @@ void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value count, cons
 
   int64_t chunk = schedule.getChunk();
   if (chunk == 1)
-    return columns(i32(0), count, 1);
+    return columns(i32(0), count, 1, kColumnsPerTurn);
   Value whole = mul(arith::DivUIOp::create(builder, loc, count, i32(chunk)), i32(chunk));
-  columns(i32(0), whole, chunk);
-  columns(whole, count, 1);
+  columns(i32(0), whole, chunk, std::max<int64_t>(kColumnsPerTurn / chunk, 1));
+  columns(whole, count, 1, 1);
 }
 
 //===----------------------------------------------------------------------===//

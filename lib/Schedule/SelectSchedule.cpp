@@ -58,11 +58,11 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
     vectors = 2;
   } else if (chunk > 1) {
     // The chunk's terms are live together.
-    vectors = std::max<int64_t>(1, target.getRegisters() / (2 * chunk));
-  } else {
+    vectors = std::clamp<int64_t>(target.getRegisters() / chunk, 1, 4);
+  }
+  if (cost.memoryValues == 0)
     while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
       vectors /= 2;
-  }
   bool columnsAreLanes = rows > 0 && rows < width * vectors / 2;
   int64_t lanes = width * vectors;
 

@@ -90,7 +90,8 @@ def KeopsApproximateMath : Pass<"keops-approximate-math", "::mlir::ModuleOp"> {
            "The target scales by powers of two in one instruction (AVX-512)">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::math::MathDialect",
-                           "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect"];
+                           "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect",
+                           "::mlir::ub::UBDialect"];
 }
 
 #endif // KEOPS_LOWERING_PASSES_TD

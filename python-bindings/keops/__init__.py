@@ -1,0 +1,12 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reductions of symbolic formulas over pairs, a_i = sum_j F(p, x_i, y_j) and its like, compiled while the program runs
+and never storing the M x N array.
+
+``keops.numpy`` works on NumPy arrays: see ``keops.numpy.Genred``. The environment variable ``KEOPS_NUM_THREADS``, read
+at the first computation, sets the number of threads (0 or absent: one per core); results do not depend on it.
+"""
+
+from keops._keops import Error, __version__
+
+__all__ = ["Error", "__version__"]

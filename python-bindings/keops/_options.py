@@ -1,0 +1,179 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What the options of a reduction mean, whatever arrays it works on. Each function here turns what a user wrote into
+what the compiled half takes, or raises an exception whose text names the option, what was expected and what came."""
+
+import difflib
+import operator
+import re
+import warnings
+from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
+
+
+class ReductionKind(NamedTuple):
+    """A reduction that ``reduction_op`` may name."""
+
+    name: str  # as the engine knows it
+    takes_k: bool = False
+    weight: str = "none"  # formula2 is "none", "optional" or "required"
+    is_sum: bool = False  # accumulates, so that accumulator and summation scheme mean something
+
+
+REDUCTIONS = {
+    "Sum": ReductionKind("Sum", is_sum=True),
+    "Min": ReductionKind("Min"),
+    "Max": ReductionKind("Max"),
+    "ArgMin": ReductionKind("ArgMin"),
+    "ArgMax": ReductionKind("ArgMax"),
+    "Min_ArgMin": ReductionKind("Min_ArgMin"),
+    "Max_ArgMax": ReductionKind("Max_ArgMax"),
+    "MinArgMin": ReductionKind("Min_ArgMin"),
+    "MaxArgMax": ReductionKind("Max_ArgMax"),
+    "KMin": ReductionKind("KMin", takes_k=True),
+    "ArgKMin": ReductionKind("ArgKMin", takes_k=True),
+    "KMin_ArgKMin": ReductionKind("KMin_ArgKMin", takes_k=True),
+    "KMinArgKMin": ReductionKind("KMin_ArgKMin", takes_k=True),
+    "LogSumExp": ReductionKind("LogSumExp", weight="optional", is_sum=True),
+    "LogSumExpWeight": ReductionKind("LogSumExp", weight="required", is_sum=True),
+    "SumSoftMaxWeight": ReductionKind("SumSoftMaxWeight", weight="required", is_sum=True),
+    "SoftMax": ReductionKind("SumSoftMaxWeight", weight="required", is_sum=True),
+}
+# Internal reductions of other implementations of the same interface.
+UNSUPPORTED_REDUCTIONS = ("Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero")
+
+GPU_BACKENDS = ("GPU", "GPU_1D", "GPU_1D_device", "GPU_1D_host", "GPU_2D", "GPU_2D_device", "GPU_2D_host")
+BACKENDS = ("auto", "CPU") + GPU_BACKENDS
+
+
+def refuse(option: str, expected: str, got: Any) -> ValueError:
+    """The exception for an option that makes no sense."""
+    return ValueError(f"{option}: expected {expected}, got {got!r}")
+
+
+def unsupported(option: str, expected: str, got: Any) -> NotImplementedError:
+    """The exception for an option that makes sense but cannot be had."""
+    return NotImplementedError(f"{option}: expected {expected}, got {got!r}, which is not supported")
+
+
+# --- Reductions -------------------------------------------------------------------------------------------------------
+
+
+def find_reduction(reduction_op: str, opt_arg: Optional[int], formula2: Optional[str]) -> Tuple[ReductionKind, int]:
+    """The reduction and its K, 0 if it has none."""
+    kind = REDUCTIONS.get(reduction_op) if isinstance(reduction_op, str) else None
+    if kind is None:
+        if reduction_op in UNSUPPORTED_REDUCTIONS:
+            raise unsupported("reduction_op", "a reduction of the public interface", reduction_op)
+        near = difflib.get_close_matches(str(reduction_op), REDUCTIONS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"reduction_op: expected one of {', '.join(REDUCTIONS)}, got {reduction_op!r}{hint}")
+    if kind.weight == "required" and formula2 is None:
+        raise refuse("formula2", f"a weight formula, which {reduction_op} needs", formula2)
+    if kind.weight == "none" and formula2 is not None:
+        raise refuse("formula2", f"None because {reduction_op} has no weights", formula2)
+    if not kind.takes_k:
+        if opt_arg:
+            raise refuse("opt_arg", f"None because {reduction_op} takes no K", opt_arg)
+        return kind, 0
+    try:
+        k = operator.index(opt_arg)
+    except TypeError:
+        raise TypeError(f"opt_arg: expected the integer K of {reduction_op}, got {opt_arg!r}") from None
+    if k < 1:
+        raise refuse("opt_arg", f"K >= 1, the number of values that {reduction_op} keeps", opt_arg)
+    return kind, k
+
+
+def check_axis(axis: int) -> int:
+    if axis not in (0, 1):
+        raise refuse("axis", "0 (reduce over i) or 1 (reduce over j)", axis)
+    return int(axis)
+
+
+def find_accumulator(kind: ReductionKind, reduction_op: str, dtype_acc: str, use_double_acc: bool,
+                     sum_scheme: str) -> Optional[str]:
+    """The dtype that sums must be accumulated in; None if the caller does not mind."""
+    if dtype_acc not in ("auto", "float16", "float32", "float64"):
+        raise refuse("dtype_acc", "'auto', 'float16', 'float32' or 'float64'", dtype_acc)
+    if use_double_acc and dtype_acc != "auto":
+        raise refuse("dtype_acc", "'auto' because use_double_acc is set too", dtype_acc)
+    if sum_scheme not in ("auto", "direct_sum", "block_sum", "kahan_scheme"):
+        raise refuse("sum_scheme", "'auto', 'direct_sum', 'block_sum' or 'kahan_scheme'", sum_scheme)
+    if not kind.is_sum:
+        if use_double_acc or dtype_acc != "auto":
+            option, got = ("use_double_acc", use_double_acc) if use_double_acc else ("dtype_acc", dtype_acc)
+            raise refuse(option, f"the default because {reduction_op} does not add", got)
+        if sum_scheme in ("block_sum", "kahan_scheme"):
+            raise refuse("sum_scheme", f"'auto' or 'direct_sum' because {reduction_op} does not add", sum_scheme)
+    if sum_scheme == "kahan_scheme":
+        raise unsupported("sum_scheme", "'auto', 'direct_sum' or 'block_sum'", sum_scheme)
+    if dtype_acc == "float16":
+        raise unsupported("dtype_acc", "'auto', 'float32' or 'float64'", dtype_acc)
+    if use_double_acc:
+        return "float64"
+    return None if dtype_acc == "auto" else dtype_acc
+
+
+def warn_deprecated(**options: Any) -> None:
+    """Warns about options that are accepted from older programs and have no effect."""
+    for option, value in options.items():
+        if value is not None:
+            warnings.warn(f"{option}={value!r} is deprecated and has no effect: the dtype of the arrays decides",
+                          stacklevel=3)
+
+
+def check_call(backend: str, ranges: Any) -> None:
+    """Checks the options of a call, other than ``out``."""
+    if backend not in BACKENDS:
+        raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
+    if backend in GPU_BACKENDS:
+        raise unsupported("backend", "'auto' or 'CPU'", backend)
+    if ranges is not None:
+        raise NotImplementedError("ranges: expected None, got block-sparse ranges, which are not supported")
+
+
+# --- Aliases ----------------------------------------------------------------------------------------------------------
+
+_ALIAS = re.compile(r"\s*(?:\w+\s*=\s*)?(Vi|Vj|Vx|Vy|Pm|Var)\s*\(([\d\s,]*)\)\s*")
+_INLINE_VARIABLE = re.compile(r"\b(Vi|Vj|Pm|Var)\s*\(\s*(\d+)\s*,\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+
+
+def _position(alias: str, default: int) -> int:
+    match = _ALIAS.fullmatch(alias)
+    numbers = [int(number) for number in re.findall(r"\d+", match[2])] if match else []
+    return numbers[0] if len(numbers) > 1 else default
+
+
+def complete_aliases(aliases: Iterable[str], *formulas: Optional[str]) -> Tuple[List[str], List[str]]:
+    """The aliases and one for each further variable that the formulas write as Var(position,dim,category) or its like;
+    then the same in order of position, as messages show them."""
+    if isinstance(aliases, str) or not isinstance(aliases, Iterable):
+        raise TypeError(f"aliases: expected a list of strings such as ['x = Vi(3)', 'y = Vj(3)'], got {aliases!r}")
+    complete = list(aliases)
+    for alias in complete:
+        if not isinstance(alias, str):
+            raise TypeError(f"aliases: expected strings such as 'x = Vi(3)', got {alias!r}")
+    positions = [_position(alias, default) for default, alias in enumerate(complete)]
+    for formula in formulas:
+        for variable in _INLINE_VARIABLE.finditer(formula or ""):
+            position = int(variable[2])
+            if position not in positions and (variable[1] == "Var") == (variable[4] is not None):
+                complete.append(variable[0])
+                positions.append(position)
+    ordered = [alias for _, alias in sorted(zip(positions, complete), key=lambda pair: pair[0])]
+    return complete, [" ".join(alias.split()) for alias in ordered]
+
+
+def parse_output(output: str) -> Tuple[int, int]:
+    """Axis and dimension of the output that the ``generic_`` functions declare, such as "a = Vi(3)"."""
+    match = _ALIAS.fullmatch(output) if isinstance(output, str) else None
+    numbers = [int(number) for number in re.findall(r"\d+", match[2])] if match else []
+    if match and match[1] == "Var" and len(numbers) == 3:
+        category = numbers[2]
+    elif match and match[1] != "Var" and len(numbers) in (1, 2):
+        category = {"Vi": 0, "Vx": 0, "Vj": 1, "Vy": 1}.get(match[1], 2)
+    else:
+        category = 2
+    if category not in (0, 1):
+        raise refuse("output", "a declaration such as 'a = Vi(3)' or 'a = Vj(3)'", output)
+    return 1 - category, numbers[1] if len(numbers) > 1 else numbers[0]

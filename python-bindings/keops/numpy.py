@@ -1,0 +1,167 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reductions over pairs of rows of NumPy arrays.
+
+Formulas are text such as ``"Exp(-SqDist(x,y)) * b"``. Each name in them is an argument of the call, declared by an alias:
+
+=============  ===================================  ============  ================
+alias          meaning                              array         index of its rows
+=============  ===================================  ============  ================
+``x = Vi(D)``  a vector of D components for each i  ``(M, D)``    i = 0 ... M-1
+``y = Vj(D)``  a vector of D components for each j  ``(N, D)``    j = 0 ... N-1
+``p = Pm(D)``  a vector of D components for all     ``(D,)``      none
+=============  ===================================  ============  ================
+
+All arrays of a call have the same dtype, float32 or float64, which is that of the computation and of the result. They
+may be strided and are neither copied nor changed. What the compiler or the engine refuses, for example a formula that
+does not parse, is ``keops.Error``, a ``ValueError``.
+"""
+
+from typing import Any, Iterable, Optional
+
+from keops import _keops, _options
+
+__all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+
+
+class Genred:
+    """A reduction of a formula over one index of all pairs (i, j), as a function of arrays.
+
+    With F_ij the value of ``formula``, a vector of D components, G_ij that of ``formula2``, of E components, and L rows
+    in the result (M for ``axis=1``, N for ``axis=0``), a call returns
+
+    ===========================  ===================================================  =============================
+    ``reduction_op``             result for each i, over all j (``axis=1``)           shape and dtype
+    ===========================  ===================================================  =============================
+    Sum                          sum_j F_ij                                           (L, D)
+    LogSumExp                    log sum_j exp(F_ij), where D = 1                     (L, 1)
+    LogSumExp with formula2      log sum_j exp(F_ij) G_ij; also LogSumExpWeight       (L, E)
+    SumSoftMaxWeight, SoftMax    sum_j exp(F_ij) G_ij / sum_j exp(F_ij)               (L, E)
+    Min, Max                     extremum of each component                           (L, D)
+    ArgMin, ArgMax               smallest j where it is taken                         (L, D) int64
+    Min_ArgMin, Max_ArgMax       both                                                 tuple of the two
+    KMin                         the K smallest values of each component, ascending   (L, K) if D = 1, else (L, K, D)
+    ArgKMin                      their j                                              the same, int64
+    KMin_ArgKMin                 both                                                 tuple of the two
+    ===========================  ===================================================  =============================
+
+    Nothing to reduce (N = 0) gives 0 for Sum, -inf for LogSumExp and Max, +inf for Min, NaN for SumSoftMaxWeight, index
+    0; so do the ranks of KMin beyond N. Min, Max and their kin skip NaN; the others propagate it. A formula without
+    variables Vi (Vj) has M = 1 (N = 1).
+
+    :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``.
+    :param aliases: the arguments of the call in order, for example ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``.
+        ``Vi(pos, D)`` gives an explicit position. Arguments that the formula does not use are allowed.
+    :param reduction_op: a name of the table.
+    :param axis: the index that is reduced away: 0 for i (then the result has N rows), 1 for j.
+    :param dtype: deprecated, without effect; so is ``cuda_type``.
+    :param opt_arg: K of the reductions that keep the K smallest values.
+    :param formula2: G of the weighted reductions.
+    :param dtype_acc: type of accumulators, "auto" or the dtype of the arrays. In any case float32 sums are
+        accumulated in float32 within a tile of columns and in float64 across tiles.
+    :param use_double_acc: the same as ``dtype_acc="float64"``.
+    :param sum_scheme: "auto", "direct_sum" or "block_sum"; sums are always by blocks, which is the most precise of them.
+    :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``:
+        the compiler decides.
+    :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
+    :raises TypeError: ``aliases`` or ``opt_arg`` is of the wrong type.
+    :raises NotImplementedError: ``sum_scheme="kahan_scheme"``, float16 accumulators, or an internal reduction.
+
+    >>> import numpy as np
+    >>> from keops.numpy import Genred
+    >>> nearest = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], reduction_op="ArgMin", axis=1)
+    >>> nearest(np.array([[0.0, 0.0], [5.0, 5.0]]), np.array([[4.0, 4.0], [1.0, 0.0]]))
+    array([[1],
+           [0]])
+    """
+
+    def __init__(self, formula: str, aliases: Iterable[str], reduction_op: str = "Sum", axis: int = 0,
+                 dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
+                 cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
+                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
+                 use_fast_math: bool = True):
+        _options.warn_deprecated(dtype=dtype, cuda_type=cuda_type)
+        for option, text in (("formula", formula), ("formula2", formula2)):
+            if not isinstance(text, str) and (option == "formula" or text is not None):
+                raise TypeError(f"{option}: expected formula text, got {text!r}")
+        kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
+        accumulator = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
+        complete, declarations = _options.complete_aliases(aliases, formula, formula2)
+        self.formula = formula
+        self.aliases = complete
+        self.reduction_op = reduction_op
+        self.axis = _options.check_axis(axis)
+        self.opt_arg = opt_arg
+        self.formula2 = formula2
+        self._accumulator = accumulator
+        self._call = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, self.axis,
+                                     accumulator).call
+
+    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
+        """Computes the reduction for one array per alias, in order of position.
+
+        The first call with a dtype compiles, or loads from the disk cache, which takes some tens of milliseconds. Calls
+        from several threads run at the same time.
+
+        :param args: arrays of shapes (M, D), (N, D) and (D,) for arguments Vi, Vj and Pm, all float32 or all float64.
+        :param backend: "auto" or "CPU".
+        :param device_id: number of a GPU; without effect on the processor.
+        :param ranges: None.
+        :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
+            a tuple of arrays where the result is a tuple). It may be strided and may overlap the arguments.
+        :returns: a new array or a tuple of arrays, or ``out``.
+        :raises ValueError: not one array per alias, a wrong shape, arrays of one index with different numbers of rows,
+            a read-only ``out``, an unknown backend; as ``keops.Error``, a formula that cannot be compiled.
+        :raises TypeError: an argument that is no NumPy array, has another dtype, or not that of argument 0.
+        :raises NotImplementedError: GPU backends, ``ranges``, batch dimensions, float16, or ``dtype_acc`` that is not
+            the dtype of the arrays.
+        """
+        if backend != "auto" or ranges is not None:
+            _options.check_call(backend, ranges)
+        return self._call(args, out)
+
+    def __repr__(self):
+        return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
+                f"opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
+
+    def __reduce__(self):
+        # Copies compile again, or find the code in the caches.
+        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, None, self.opt_arg, self.formula2, None,
+                        self._accumulator or "auto")
+
+
+def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for sum_j F_ij, whose axis follows from the declaration of the output.
+
+    :param formula: F.
+    :param output: "a = Vi(D)" to reduce over j and get an (M, D) array, "a = Vj(D)" to reduce over i and get (N, D).
+    :param aliases: the arguments of the call, as in ``Genred``.
+    :param options: further options of ``Genred``.
+    :raises ValueError: ``output`` is not such a declaration, or as ``Genred`` does.
+
+    >>> generic_sum("Exp(-SqDist(x,y)) * b", "a = Vi(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)").axis
+    1
+    """
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="Sum", axis=axis, **options)
+
+
+def generic_logsumexp(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for log sum_j exp(F_ij), an (M, 1) array, or (M, E) if ``formula2`` gives weights G of dimension E;
+    (N, 1) or (N, E) if ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="LogSumExp", axis=axis, **options)
+
+
+def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for the smallest j where F_ij is least, for each component: an (M, D) array of int64, or (N, D) if
+    ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="ArgMin", axis=axis, **options)
+
+
+def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)": an
+    (M, K) array of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``."""
+    axis, k = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)

@@ -1,0 +1,89 @@
+//===- Arrays.h - NumPy arrays as the engine sees them ----------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Arrays come in through the buffer protocol, which costs a tenth of a
+// microsecond and holds the memory in place while the interpreter's lock is
+// released; they go out through `numpy.empty`.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_PYTHON_ARRAYS_H
+#define KEOPS_PYTHON_ARRAYS_H
+
+#include "keops/Keops.h"
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace keops::python {
+
+/// The objects of the module `numpy` that calls need.
+struct NumPy {
+  nanobind::object ndarray, MaskedArray, array, empty, copyto, types[3];
+
+  static const NumPy &get();
+  /// The NumPy type of `type`.
+  const nanobind::object &typeObject(DType type) const { return types[static_cast<int>(type)]; }
+};
+
+/// The memory of a NumPy array, held for as long as this object lives.
+class ArrayView {
+public:
+  ArrayView() { buffer.obj = nullptr; }
+  ~ArrayView() { PyBuffer_Release(&buffer); }
+  ArrayView(const ArrayView &) = delete;
+  ArrayView &operator=(const ArrayView &) = delete;
+
+  /// Holds `object`, an argument or result that messages call `what()`, if it
+  /// is a NumPy array of a type that kernels know; throws TypeError otherwise,
+  /// or NotImplementedError for float16. To be called once.
+  template <typename What>
+  void hold(nanobind::handle object, What &&what) {
+    if (!tryHold(object))
+      refuse(object, what());
+  }
+
+  DType type() const { return elementType; }
+  int ndim() const { return buffer.ndim; }
+  int64_t shape(int axis) const { return buffer.shape[axis]; }
+  bool isWriteable() const { return !buffer.readonly; }
+  /// "(5, 3)".
+  std::string shapeText() const;
+  void *data() const { return buffer.buf; }
+  /// The addresses between which all elements lie; both 0 if there are none.
+  std::pair<uintptr_t, uintptr_t> extent() const;
+  bool isAligned() const { return reinterpret_cast<uintptr_t>(buffer.buf) % buffer.itemsize == 0; }
+  bool isContiguous() const { return PyBuffer_IsContiguous(&buffer, 'C'); }
+
+  /// This array of one or two axes as `rows` × `dim` elements, where a vector
+  /// is one row. If strides that the engine knows cannot say where the elements
+  /// are, a copy of it, kept in `copies`.
+  ConstArray toEngine(std::vector<nanobind::object> &copies) const;
+
+private:
+  bool tryHold(nanobind::handle object);
+  [[noreturn]] static void refuse(nanobind::handle object, const std::string &what);
+
+  Py_buffer buffer;
+  DType elementType = DType::F32;
+};
+
+/// "(5, 3)", "(7,)".
+std::string shapeText(const int64_t *shape, size_t ndim);
+
+/// A new array, not initialised, and its memory.
+std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type);
+
+/// Throws a Python exception of class `type`, such as PyExc_ValueError.
+[[noreturn]] void raise(PyObject *type, const std::string &message);
+
+} // namespace keops::python
+
+#endif // KEOPS_PYTHON_ARRAYS_H

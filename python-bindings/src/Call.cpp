@@ -1,0 +1,296 @@
+//===- Call.cpp - A reduction that Python calls -----------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A call holds the arrays, compares them with what the kernel expects, makes
+// the results, computes and hands out. The engine checks again, in words of its
+// own; here the words are those of a NumPy user, who knows arguments by alias.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Call.h"
+#include "Engine.h"
+
+#include <nanobind/stl/string.h>
+
+#include <algorithm>
+#include <limits>
+#include <tuple>
+
+using namespace keops;
+using namespace keops::python;
+using runtime::ArgumentInfo;
+using runtime::Axis;
+using runtime::ResultInfo;
+namespace nb = nanobind;
+
+//===----------------------------------------------------------------------===//
+// The reduction and its code
+//===----------------------------------------------------------------------===//
+
+Callable::Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
+                   std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k,
+                   int axis, std::optional<std::string> accumulator)
+    : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
+      declarations(std::move(declarations)), accumulator(std::move(accumulator)), isRatio(name == "SumSoftMaxWeight") {
+  if (weight)
+    reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
+  reduction.aliases = std::move(aliases);
+}
+
+const Callable::Code &Callable::codeFor(DType type) {
+  std::unique_ptr<const Code> &slot = codes[static_cast<int>(type)];
+  if (slot)
+    return *slot;
+  if (accumulator && *accumulator != runtime::nameOf(type))
+    raise(PyExc_NotImplementedError, "dtype_acc: expected 'auto' or the arrays' dtype, which is " +
+                                         std::string(runtime::nameOf(type)) + "; got '" + *accumulator +
+                                         "', which is not supported for them");
+  std::unique_ptr<const Code> made;
+  if (isRatio) {
+    Reduction normalizer = logsumexp(reduction.formula, reduction.over);
+    normalizer.aliases = reduction.aliases;
+    Kernel first = compile(normalizer, type);
+    auto position = static_cast<int64_t>(reduction.aliases.size());
+    Formula L = reduction.over == Over::Columns ? rowVariable(position, 1) : columnVariable(position, 1);
+    Reduction ratio = sum(exp(reduction.formula - L) * *reduction.weight, reduction.over);
+    ratio.aliases = reduction.aliases;
+    made.reset(new Code{compile(ratio, type), first});
+  } else {
+    made.reset(new Code{compile(reduction, type), std::nullopt});
+  }
+  // Another thread may have come first while this one compiled; its code may be running.
+  if (!slot)
+    slot = std::move(made);
+  return *slot;
+}
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+std::string Callable::describe(size_t position) const {
+  return "argument " + std::to_string(position) + " (" + declarations[position] + ")";
+}
+
+[[noreturn]] static void refuseCount(const std::vector<std::string> &declarations, size_t found) {
+  std::string message =
+      "expected " + std::to_string(declarations.size()) + (declarations.size() == 1 ? " array" : " arrays");
+  for (size_t position = 0; position < declarations.size(); ++position)
+    message += (position ? ", " : ": ") + declarations[position];
+  raise(PyExc_ValueError, message + "; got " + std::to_string(found));
+}
+
+/// "(D,)" of a parameter, "(M, D)" or "(N, D)" of others.
+static std::string expectedShape(const ArgumentInfo &info, Over over) {
+  std::string dim = std::to_string(info.dim);
+  if (info.axis == Axis::Parameter)
+    return "(" + dim + ",)";
+  bool isIndexedByI = (info.axis == Axis::Row) == (over == Over::Columns);
+  return (isIndexedByI ? "(M, " : "(N, ") + dim + ")";
+}
+
+Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
+                                      const std::vector<ArgumentInfo> &expected) const {
+  if (views.size() != expected.size())
+    throw Error("the kernel takes " + std::to_string(expected.size()) + " arrays, but its aliases declare " +
+                std::to_string(views.size()));
+  constexpr size_t none = std::numeric_limits<size_t>::max();
+  size_t first[] = {none, none};
+  Sizes sizes;
+  for (size_t position = 0; position < views.size(); ++position) {
+    const ArrayView &view = views[position];
+    const ArgumentInfo &info = expected[position];
+    int ndim = info.axis == Axis::Parameter ? 1 : 2;
+    if (view.ndim() != ndim || view.shape(ndim - 1) != info.dim) {
+      bool isBatch = view.ndim() > 2;
+      std::string message = describe(position) + ": expected an array of shape " +
+                            expectedShape(info, reduction.over) + ", got shape " + view.shapeText();
+      if (isBatch)
+        raise(PyExc_NotImplementedError, message + "; batch dimensions are not supported");
+      if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
+        message += "; a vector of numbers must be (" + std::to_string(view.shape(0)) + ", 1), as v[:, None] is";
+      raise(PyExc_ValueError, message);
+    }
+    sizes.components += info.dim;
+    if (info.axis == Axis::Parameter)
+      continue;
+    int64_t &rows = info.axis == Axis::Row ? sizes.rows : sizes.columns;
+    size_t &earlier = first[info.axis == Axis::Column];
+    if (earlier == none) {
+      rows = view.shape(0);
+      earlier = position;
+    } else if (view.shape(0) != rows) {
+      raise(PyExc_ValueError, describe(position) + ": expected " + std::to_string(rows) + " rows as in " +
+                                  describe(earlier) + ", got " + std::to_string(view.shape(0)));
+    }
+  }
+  return sizes;
+}
+
+//===----------------------------------------------------------------------===//
+// Results
+//===----------------------------------------------------------------------===//
+
+std::vector<int64_t> Callable::resultShape(const ResultInfo &result, int64_t rows) const {
+  if (reduction.k == 0)
+    return {rows, result.dim};
+  if (result.dim == reduction.k)
+    return {rows, reduction.k};
+  return {rows, reduction.k, result.dim / reduction.k};
+}
+
+namespace {
+
+/// One array that the user gave to write a result into. Where a kernel cannot
+/// write to it directly, because it is strided or holds arguments, a new array
+/// takes its place and is copied at the end.
+class Destination {
+public:
+  Destination(nb::handle given, const std::string &what, const std::vector<int64_t> &shape, DType type,
+              const std::vector<ArrayView> &arguments)
+      : given(given) {
+    view.hold(given, [&] { return what; });
+    std::string found = view.shapeText(), expected = shapeText(shape.data(), shape.size());
+    if (view.type() != type)
+      raise(PyExc_TypeError, what + ": expected dtype " + runtime::nameOf(type) + ", got " +
+                                 runtime::nameOf(view.type()));
+    if (found != expected)
+      raise(PyExc_ValueError, what + ": expected an array of shape " + expected + ", got shape " + found);
+    if (!view.isWriteable())
+      raise(PyExc_ValueError, what + ": expected a writeable array, got one that is read-only");
+    isDirect = view.isContiguous() && view.isAligned() &&
+               std::none_of(arguments.begin(), arguments.end(), [&](const ArrayView &argument) {
+                 auto [begin, end] = view.extent();
+                 auto [otherBegin, otherEnd] = argument.extent();
+                 return begin < otherEnd && otherBegin < end;
+               });
+    if (!isDirect)
+      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type);
+  }
+
+  void *data() const { return isDirect ? view.data() : memory; }
+  void finish() const {
+    if (!isDirect)
+      NumPy::get().copyto(given, made);
+  }
+
+private:
+  nb::handle given;
+  ArrayView view;
+  nb::object made;
+  void *memory = nullptr;
+  bool isDirect = true;
+};
+
+} // namespace
+
+/// The arrays in `out` for `count` results.
+static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
+  if (count == 1)
+    return {out};
+  if (!PyTuple_Check(out.ptr()) && !PyList_Check(out.ptr()))
+    raise(PyExc_TypeError, "out: expected a tuple of " + std::to_string(count) + " NumPy arrays, got " +
+                               nb::cast<std::string>(nb::str(out.type().attr("__name__"))));
+  std::vector<nb::handle> arrays;
+  for (nb::handle array : out)
+    arrays.push_back(array);
+  if (arrays.size() != count)
+    raise(PyExc_ValueError,
+          "out: expected " + std::to_string(count) + " arrays, got " + std::to_string(arrays.size()));
+  return arrays;
+}
+
+//===----------------------------------------------------------------------===//
+// The call
+//===----------------------------------------------------------------------===//
+
+void Callable::run(const Code &code, const std::vector<Array> &outputs, std::vector<ConstArray> &inputs,
+                   const Sizes &sizes) const {
+  std::optional<nb::gil_scoped_release> release;
+  // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
+  constexpr double smallestWork = 5e5;
+  if (static_cast<double>(sizes.rows) * sizes.columns * (sizes.components + 1) > smallestWork)
+    release.emplace();
+  if (!code.normalizer) {
+    code.kernel(outputs, inputs);
+    return;
+  }
+  DType type = outputs[0].type;
+  std::vector<double> storage(sizes.rows);
+  code.normalizer->operator()({{storage.data(), sizes.rows, 1, type}}, inputs);
+  inputs.push_back({storage.data(), sizes.rows, 1, type});
+  code.kernel(outputs, inputs);
+  // The ratio of two empty sums.
+  if (sizes.columns == 0) {
+    int64_t count = outputs[0].rows * outputs[0].dim;
+    if (type == DType::F32)
+      std::fill_n(static_cast<float *>(outputs[0].data), count, std::numeric_limits<float>::quiet_NaN());
+    else
+      std::fill_n(static_cast<double *>(outputs[0].data), count, std::numeric_limits<double>::quiet_NaN());
+  }
+}
+
+nb::object Callable::call(nb::tuple arguments, nb::handle out) {
+  size_t count = arguments.size();
+  if (count != declarations.size())
+    refuseCount(declarations, count);
+  if (count == 0)
+    raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
+  std::vector<ArrayView> views(count);
+  for (size_t position = 0; position < count; ++position) {
+    views[position].hold(arguments[position], [&] { return describe(position); });
+    if (views[position].type() == DType::I64)
+      raise(PyExc_TypeError, describe(position) + ": expected dtype float32 or float64, got int64");
+    if (views[position].type() != views[0].type())
+      raise(PyExc_TypeError, describe(position) + ": expected dtype " + runtime::nameOf(views[0].type()) +
+                                 " as in " + describe(0) + ", got " + runtime::nameOf(views[position].type()));
+  }
+
+  const Code &code = codeFor(views[0].type());
+  // The other kernel also takes the normaliser's result, which is none of the user's arguments.
+  const Kernel &asked = code.normalizer ? *code.normalizer : code.kernel;
+  Sizes sizes = checkShapes(views, asked.arguments());
+  std::vector<ConstArray> inputs;
+  std::vector<nb::object> copies;
+  inputs.reserve(count + code.normalizer.has_value());
+  for (const ArrayView &view : views)
+    inputs.push_back(view.toEngine(copies));
+
+  const std::vector<ResultInfo> &results = code.kernel.results();
+  std::vector<Array> outputs;
+  outputs.reserve(results.size());
+  if (!out.is_none()) {
+    std::vector<nb::handle> given = splitOut(out, results.size());
+    std::vector<std::unique_ptr<Destination>> destinations;
+    for (size_t n = 0; n < results.size(); ++n) {
+      std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
+      destinations.push_back(std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes.rows),
+                                                           results[n].type, views));
+      outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type});
+    }
+    run(code, outputs, inputs, sizes);
+    for (const auto &destination : destinations)
+      destination->finish();
+    return nb::borrow(out);
+  }
+
+  std::vector<nb::object> arrays;
+  arrays.reserve(results.size());
+  for (const ResultInfo &result : results) {
+    std::vector<int64_t> shape = resultShape(result, sizes.rows);
+    auto [array, memory] = makeArray(shape.data(), shape.size(), result.type);
+    outputs.push_back({memory, sizes.rows, result.dim, result.type});
+    arrays.push_back(std::move(array));
+  }
+  run(code, outputs, inputs, sizes);
+  if (arrays.size() == 1)
+    return std::move(arrays[0]);
+  nb::object tuple = nb::steal(PyTuple_New(arrays.size()));
+  for (size_t n = 0; n < arrays.size(); ++n)
+    PyTuple_SET_ITEM(tuple.ptr(), n, arrays[n].release().ptr());
+  return tuple;
+}

@@ -1,0 +1,69 @@
+//===- Call.h - A reduction that Python calls -------------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything that a call does lives on this side of the binding: calls on small
+// arrays must cost microseconds, which leaves no time for checks in Python.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_PYTHON_CALL_H
+#define KEOPS_PYTHON_CALL_H
+
+#include "Arrays.h"
+
+#include "keops/Keops.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace keops::python {
+
+/// A reduction with one kernel per type of its arguments, compiled at the first
+/// call with that type. Threads may call at the same time.
+class Callable {
+public:
+  /// Parses the formulas. `aliases` declare all arguments, `declarations` are
+  /// what messages call them, in order of position. `accumulator` is the type
+  /// that sums must be accumulated in, if the caller minds.
+  Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
+           std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
+           std::optional<std::string> accumulator);
+
+  /// Checks the arrays, then computes into new arrays, or into `out` unless that is None.
+  nanobind::object call(nanobind::tuple arguments, nanobind::handle out);
+
+private:
+  struct Code {
+    Kernel kernel;
+    /// A ratio of sums is computed as Σ exp(F − L)·G with L = log Σ exp(F),
+    /// which this kernel computes first. L is the last argument of the other.
+    std::optional<Kernel> normalizer;
+  };
+  struct Sizes {
+    int64_t rows = 1, columns = 1, components = 0;
+  };
+
+  const Code &codeFor(DType type);
+  std::string describe(size_t position) const;
+  Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
+  std::vector<int64_t> resultShape(const runtime::ResultInfo &result, int64_t rows) const;
+  void run(const Code &code, const std::vector<Array> &outputs, std::vector<ConstArray> &inputs,
+           const Sizes &sizes) const;
+
+  Reduction reduction;
+  const std::vector<std::string> declarations;
+  const std::optional<std::string> accumulator;
+  const bool isRatio;
+  /// For float32 and float64. Written once, under the interpreter's lock.
+  std::unique_ptr<const Code> codes[2];
+};
+
+} // namespace keops::python
+
+#endif // KEOPS_PYTHON_CALL_H

@@ -1,0 +1,71 @@
+//===- Engine.cpp - The one engine of a Python process ----------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The child of a fork inherits every lock in the state it had, but only the
+// thread that forked. The thread pool mends itself in the child; a compiler in
+// the middle of its work cannot. Compilations therefore hold a shared lock that
+// a fork takes alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Engine.h"
+
+#include <nanobind/nanobind.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <new>
+#include <shared_mutex>
+
+#include <pthread.h>
+
+namespace nb = nanobind;
+using namespace keops;
+
+/// Never destroyed: threads may still compile while the process ends.
+static std::shared_mutex &compilations() {
+  static std::shared_mutex &mutex = *new std::shared_mutex;
+  return mutex;
+}
+
+void keops::python::protectForks() {
+  compilations();
+  pthread_atfork([] { compilations().lock(); }, [] { compilations().unlock(); },
+                 // In the child the owner has another thread number, which unlock would not recognise.
+                 [] { new (&compilations()) std::shared_mutex; });
+}
+
+/// `$KEOPS_NUM_THREADS`; 0 if it is not set.
+static int threadsFromEnvironment() {
+  const char *text = std::getenv("KEOPS_NUM_THREADS");
+  if (!text || !*text)
+    return 0;
+  char *end = nullptr;
+  errno = 0;
+  long threads = std::strtol(text, &end, 10);
+  constexpr long most = 65536;
+  if (*end || errno || threads < 0 || threads > most)
+    throw Error("the environment variable KEOPS_NUM_THREADS is a number of threads between 1 and " +
+                std::to_string(most) + ", or 0 for one per core; got '" + text + "'");
+  return static_cast<int>(threads);
+}
+
+static Engine &engine() {
+  static Engine &engine = *[] {
+    Engine::Options options;
+    options.threads = threadsFromEnvironment();
+    return new Engine(options);
+  }();
+  return engine;
+}
+
+Kernel keops::python::compile(const Reduction &reduction, DType type) {
+  nb::gil_scoped_release release;
+  // Given back before the interpreter's lock is taken: a fork holds the latter while it waits for us.
+  std::shared_lock<std::shared_mutex> lock(compilations());
+  return engine().compile(reduction, type);
+}

@@ -1,0 +1,31 @@
+//===- Engine.h - The one engine of a Python process ------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The engine itself is an explicit object; Python programs expect none, so the
+// module owns one. It is made when first needed and never destroyed, because
+// its threads may outlive the interpreter.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_PYTHON_ENGINE_H
+#define KEOPS_PYTHON_ENGINE_H
+
+#include "keops/Keops.h"
+
+namespace keops::python {
+
+/// Compiles with the engine of this process, or finds in its caches. Call with
+/// the interpreter's lock; it is released meanwhile. Throws keops::Error.
+Kernel compile(const Reduction &reduction, DType type);
+
+/// Makes a fork wait for compilations, so that the child finds no lock that
+/// nobody will release. To be called once, when the module is loaded.
+void protectForks();
+
+} // namespace keops::python
+
+#endif // KEOPS_PYTHON_ENGINE_H

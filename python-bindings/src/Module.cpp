@@ -1,0 +1,41 @@
+//===- Module.cpp - The compiled half of the package keops ------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Only wires: what Python sees of the other files.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Call.h"
+#include "Engine.h"
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace keops::python;
+
+NB_MODULE(_keops, module) {
+  module.doc() = "The compiled half of the package keops; import keops or keops.numpy instead.";
+  module.attr("__version__") = KEOPS_VERSION;
+  protectForks();
+  // Also a ValueError: what the engine refuses is a formula or an array that it was given.
+  nb::exception<keops::Error> error(module, "Error", PyExc_ValueError);
+  error.attr("__module__") = "keops";
+  error.attr("__doc__") =
+      "What the compiler or the engine refuses, in a sentence, with the place in the formula if there is one.";
+
+  nb::class_<Callable>(module, "Callable", "A reduction, compiled when first called with arrays of some dtype.")
+      .def(nb::init<const std::string &, const std::string &, std::vector<std::string>, std::vector<std::string>,
+                    const std::optional<std::string> &, int64_t, int, std::optional<std::string>>(),
+           "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
+           "accumulator"_a.none())
+      .def("call", &Callable::call, "arguments"_a, "out"_a.none(),
+           "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.");
+}

@@ -1,0 +1,183 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Several threads and processes: results do not depend on them, and nobody waits for ever."""
+
+import hashlib
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from keops.numpy import Genred
+
+ALIASES = ["x = Vi(3)", "y = Vj(3)"]
+
+
+def draw(rows, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).random((rows, 3)).astype(dtype)
+
+
+def test_threads_with_formulas_of_their_own():
+    x, y = draw(301), draw(999, 1)
+    D = ((x[:, None].astype(float) - y)**2).sum(-1)
+
+    def compute(n):
+        found = Genred(f"Exp(-SqDist(x,y)/{n})", ALIASES, axis=1)(x, y)
+        return np.allclose(found[:, 0], np.exp(-D / n).sum(axis=1), rtol=1e-5)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(compute, [1 + n % 12 for n in range(48)]))
+
+
+def test_threads_with_one_reduction():
+    reduction = Genred("SqDist(x,y)", ALIASES, axis=1, reduction_op="Min_ArgMin")
+    small, large = (draw(10), draw(20, 1)), (draw(700), draw(800, 1))
+    barrier = threading.Barrier(8)
+
+    def compute(n):
+        if n < 8:
+            barrier.wait()  # all compile at once
+        x, y = (small, large)[n % 2]
+        dtype = (np.float32, np.float64)[n // 2 % 2]
+        values, indices = reduction(x.astype(dtype), y.astype(dtype))
+        D = ((x[:, None].astype(float) - y)**2).sum(-1)
+        return np.allclose(values[:, 0], D.min(axis=1), rtol=1e-5) and (indices[:, 0] == D.argmin(axis=1)).all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(compute, range(64)))
+
+
+def test_other_threads_run_during_a_long_call():
+    """A call that takes long does not keep the interpreter for itself."""
+    reduction = Genred("Sin(Exp(-SqDist(x,y)))", ALIASES, axis=1)
+    x = draw(2000)
+    reduction(x[:5], x[:5])
+    steps, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            steps.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    start = end = time.perf_counter()
+    while end - start < 0.5:
+        last = end
+        reduction(x, x)
+        end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert end - last < 0.5 and sum(start < step < end for step in steps) > 20
+
+
+def run(script, **environment):
+    return subprocess.run([sys.executable, "-c", script], env={**os.environ, **environment}, capture_output=True,
+                          text=True, timeout=300)
+
+
+DIGEST = """
+import hashlib, numpy as np
+from keops.numpy import Genred
+rng = np.random.default_rng(0)
+digest = hashlib.sha256()
+for M, N in [(1, 50000), (7, 5000), (501, 777), (3000, 1000)]:
+    for dtype in (np.float32, np.float64):
+        x, y, b = (rng.random((rows, dim)).astype(dtype) for rows, dim in ((M, 3), (N, 3), (N, 1)))
+        for op in ("Sum", "LogSumExp", "Min_ArgMin", "SumSoftMaxWeight"):
+            formula2 = "b" if op == "SumSoftMaxWeight" else None
+            for axis in (0, 1):
+                found = Genred("Exp(-SqDist(x,y))*b", ["x = Vi(3)", "y = Vj(3)", "b = Vj(1)"], reduction_op=op, axis=axis,
+                               formula2=formula2)(x, y, b)
+                for part in found if isinstance(found, tuple) else (found,):
+                    digest.update(part.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    digests = set()
+    for threads in ("1", "2", "5", "0", ""):
+        process = run(DIGEST, KEOPS_NUM_THREADS=threads)
+        assert process.returncode == 0, process.stderr
+        digests.add(process.stdout)
+    assert len(digests) == 1 and len(digests.pop().strip()) == 2 * hashlib.sha256().digest_size
+
+
+CPU_TIME = """
+import os, resource, time, threading, numpy as np
+from keops.numpy import Genred
+x = np.random.default_rng(0).random((4000, 3))
+reduction = Genred("Exp(-SqDist(x,y))", ["x = Vi(3)", "y = Vj(3)"], axis=1)
+reduction(x, x)
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads in /proc")
+def test_the_number_of_threads():
+    """NumPy's own threads, if there are any, are there in both processes."""
+    counts = {}
+    for threads in ("1", "4"):
+        process = run(CPU_TIME, KEOPS_NUM_THREADS=threads)
+        assert process.returncode == 0, process.stderr
+        counts[threads] = int(process.stdout)
+    assert counts["1"] < counts["4"] <= counts["1"] + 3
+
+
+@pytest.mark.parametrize("threads", ["many", "-1", "2.5", "99999999999999999999"])
+def test_a_number_of_threads_that_is_none(threads):
+    process = run("import numpy as np\nfrom keops.numpy import Genred\nGenred('x', ['x = Vi(1)'])(np.ones((2, 1)))",
+                  KEOPS_NUM_THREADS=threads)
+    assert process.returncode != 0
+    assert "keops.Error" in process.stderr and "KEOPS_NUM_THREADS" in process.stderr and threads in process.stderr
+
+
+def compute_in_child(reduction, n, queue):
+    x = draw(500, n)
+    new = Genred(f"SqDist(x,y)+{n + 3}", ALIASES, axis=1)
+    queue.put((n, float(reduction(x, x).sum(dtype=np.float64)), float(new(x, x).sum(dtype=np.float64))))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forks_while_others_compile():
+    """A child computes and compiles, whatever other threads of its parent were doing."""
+    reduction = Genred("SqDist(x,y)", ALIASES, axis=1)
+    x = draw(500)
+    reduction(x, x)
+    stop = threading.Event()
+
+    def compile_on():
+        for n in range(1000):
+            if stop.is_set():
+                return
+            Genred(f"SqDist(x,y)*{n + 2}-{os.getpid()}", ALIASES, axis=1)(x, x)
+
+    busy = threading.Thread(target=compile_on)
+    busy.start()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    children = []
+    try:
+        for n in range(4):
+            children.append(context.Process(target=compute_in_child, args=(reduction, n, queue)))
+            children[-1].start()
+        for _ in range(4):
+            n, known, new = queue.get(timeout=120)
+            x_n = draw(500, n).astype(float)
+            D = ((x_n[:, None] - x_n)**2).sum()
+            assert abs(known - D) < 1e-4 * D and abs(new - D - (n + 3) * 500**2) < 1e-4 * new
+    finally:
+        stop.set()
+        busy.join()
+        for child in children:
+            child.join(timeout=10)
+            child.kill()
+    assert all(child.exitcode == 0 for child in children)

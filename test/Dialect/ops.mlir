@@ -1,0 +1,325 @@
+// RUN: keops-opt %s | keops-opt | FileCheck %s
+// RUN: keops-opt %s --mlir-print-op-generic | keops-opt | FileCheck %s
+
+//===----------------------------------------------------------------------===//
+// Types and attributes
+//===----------------------------------------------------------------------===//
+
+// Each element type and each set of indices that a value can have.
+// CHECK-LABEL: func.func private @types
+// CHECK-SAME:    !keops.vec<1xf32>, !keops.vec<2xf64>, !keops.vec<3xf32, i>, !keops.vec<4xf64, j>,
+// CHECK-SAME:    !keops.vec<5xf32, ij>, !keops.vec<1xi1, ij>, !keops.vec<10xi64, i>
+func.func private @types(!keops.vec<1xf32>, !keops.vec<2xf64>, !keops.vec<3xf32, i>, !keops.vec<4xf64, j>,
+                         !keops.vec<5xf32, ij>, !keops.vec<1xi1, ij>, !keops.vec<10xi64, i>)
+
+// CHECK-LABEL: func.func private @reduction_attributes
+// CHECK-SAME:  {sum = #keops.sum}
+func.func private @reduction_attributes() attributes {sum = #keops.sum}
+// CHECK: {logsumexp = #keops.logsumexp}
+func.func private @logsumexp() attributes {logsumexp = #keops.logsumexp}
+// CHECK: [#keops.extremum<min>, #keops.extremum<max>, #keops.extremum<argmin>, #keops.extremum<argmax>,
+// CHECK-SAME: #keops.extremum<min_argmin>, #keops.extremum<max_argmax>]
+func.func private @extrema() attributes {
+  all = [#keops.extremum<min>, #keops.extremum<max>, #keops.extremum<argmin>, #keops.extremum<argmax>,
+         #keops.extremum<min_argmin>, #keops.extremum<max_argmax>]}
+// CHECK: [#keops.k_smallest<1, kmin>, #keops.k_smallest<10, argkmin>, #keops.k_smallest<3, kmin_argkmin>]
+func.func private @k_smallest() attributes {
+  all = [#keops.k_smallest<1, kmin>, #keops.k_smallest<10, argkmin>, #keops.k_smallest<3, kmin_argkmin>]}
+
+// CHECK: #keops.schedule<lane_axis = rows, lanes = 32, rows = 512, columns = 256, chunk = 1, unroll = 16>
+// CHECK: #keops.schedule<lane_axis = columns, lanes = 16, rows = 3, columns = 7, chunk = 1, unroll = 0>
+func.func private @schedules() attributes {
+  rows = #keops.schedule<lane_axis = rows, lanes = 32, rows = 512, columns = 256, chunk = 1, unroll = 16>,
+  // Rows need not be a multiple of lanes where columns are the lanes.
+  rows_free = #keops.schedule<lane_axis = columns, lanes = 16, rows = 3, columns = 7, chunk = 1, unroll = 0>}
+
+// CHECK: #keops.target<"znver5", vector_bits = 512, registers = 32, l1 = 49152, l2 = 1048576, scalef = true, gpu = false>
+func.func private @target() attributes {
+  target = #keops.target<"znver5", vector_bits = 512, registers = 32, l1 = 49152, l2 = 1048576, scalef = true, gpu = false>}
+
+//===----------------------------------------------------------------------===//
+// Formulas
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: keops.formula @no_result() {
+// CHECK-NEXT:    keops.return{{$}}
+keops.formula @no_result() {
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @two_results(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[P:.*]]: !keops.vec<2xf32>) -> (!keops.vec<3xf32, i>, !keops.vec<2xf32>) {
+// CHECK-NEXT:    keops.return %[[X]], %[[P]] : !keops.vec<3xf32, i>, !keops.vec<2xf32>
+keops.formula @two_results(%x: !keops.vec<3xf32, i>, %p: !keops.vec<2xf32>) -> (!keops.vec<3xf32, i>, !keops.vec<2xf32>) {
+  keops.return %x, %p : !keops.vec<3xf32, i>, !keops.vec<2xf32>
+}
+
+// CHECK-LABEL: keops.formula @attributes() attributes {note = "kept"} {
+keops.formula @attributes() attributes {note = "kept"} {
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @unary(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>)
+keops.formula @unary(%x: !keops.vec<3xf32, i>) -> !keops.vec<3xf32, i> {
+  // CHECK-NEXT: %[[NEG:.*]] = keops.neg %[[X]] : <3xf32, i>
+  %0 = keops.neg %x : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ABS:.*]] = keops.abs %[[NEG]] : <3xf32, i>
+  %1 = keops.abs %0 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[FLOOR:.*]] = keops.floor %[[ABS]] : <3xf32, i>
+  %2 = keops.floor %1 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ROUND:.*]] = keops.round %[[FLOOR]] : <3xf32, i>
+  %3 = keops.round %2 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[EXP:.*]] = keops.exp %[[ROUND]] : <3xf32, i>
+  %4 = keops.exp %3 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[LOG:.*]] = keops.log %[[EXP]] : <3xf32, i>
+  %5 = keops.log %4 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SIN:.*]] = keops.sin %[[LOG]] : <3xf32, i>
+  %6 = keops.sin %5 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[COS:.*]] = keops.cos %[[SIN]] : <3xf32, i>
+  %7 = keops.cos %6 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ASIN:.*]] = keops.asin %[[COS]] : <3xf32, i>
+  %8 = keops.asin %7 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ACOS:.*]] = keops.acos %[[ASIN]] : <3xf32, i>
+  %9 = keops.acos %8 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ATAN:.*]] = keops.atan %[[ACOS]] : <3xf32, i>
+  %10 = keops.atan %9 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[TANH:.*]] = keops.tanh %[[ATAN]] : <3xf32, i>
+  %11 = keops.tanh %10 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[ERF:.*]] = keops.erf %[[TANH]] : <3xf32, i>
+  %12 = keops.erf %11 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SQRT:.*]] = keops.sqrt %[[ERF]] : <3xf32, i>
+  %13 = keops.sqrt %12 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[RSQRT:.*]] = keops.rsqrt %[[SQRT]] : <3xf32, i>
+  %14 = keops.rsqrt %13 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[IPOW:.*]] = keops.ipow %[[RSQRT]], -3 : <3xf32, i>
+  %15 = keops.ipow %14, -3 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: keops.return %[[IPOW]]
+  keops.return %15 : !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @binary(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf64>, %[[S:.*]]: !keops.vec<1xf64>)
+keops.formula @binary(%x: !keops.vec<3xf64>, %s: !keops.vec<1xf64>) -> !keops.vec<3xf64> {
+  // CHECK-NEXT: %[[ADD:.*]] = keops.add %[[X]], %[[S]] : <3xf64>, <1xf64>
+  %0 = keops.add %x, %s : !keops.vec<3xf64>, !keops.vec<1xf64>
+  // CHECK-NEXT: %[[SUB:.*]] = keops.sub %[[S]], %[[ADD]] : <1xf64>, <3xf64>
+  %1 = keops.sub %s, %0 : !keops.vec<1xf64>, !keops.vec<3xf64>
+  // CHECK-NEXT: %[[MUL:.*]] = keops.mul %[[SUB]], %[[X]] : <3xf64>, <3xf64>
+  %2 = keops.mul %1, %x : !keops.vec<3xf64>, !keops.vec<3xf64>
+  // CHECK-NEXT: %[[DIV:.*]] = keops.div %[[MUL]], %[[X]] : <3xf64>, <3xf64>
+  %3 = keops.div %2, %x : !keops.vec<3xf64>, !keops.vec<3xf64>
+  // CHECK-NEXT: %[[POWF:.*]] = keops.powf %[[DIV]], %[[X]] : <3xf64>, <3xf64>
+  %4 = keops.powf %3, %x : !keops.vec<3xf64>, !keops.vec<3xf64>
+  // CHECK-NEXT: %[[ATAN2:.*]] = keops.atan2 %[[POWF]], %[[X]] : <3xf64>, <3xf64>
+  %5 = keops.atan2 %4, %x : !keops.vec<3xf64>, !keops.vec<3xf64>
+  // CHECK-NEXT: keops.return %[[ATAN2]]
+  keops.return %5 : !keops.vec<3xf64>
+}
+
+// CHECK-LABEL: keops.formula @comparisons(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<2xf32>, %[[Y:.*]]: !keops.vec<1xf32>)
+keops.formula @comparisons(%x: !keops.vec<2xf32>, %y: !keops.vec<1xf32>) -> (!keops.vec<2xf32>, !keops.vec<2xf64>) {
+  // CHECK-NEXT: %[[EQ:.*]] = keops.cmp eq %[[X]], %[[Y]] : <2xf32>, <1xf32>
+  %0 = keops.cmp eq %x, %y : !keops.vec<2xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: keops.cmp ne %[[X]], %[[Y]]
+  %1 = keops.cmp ne %x, %y : !keops.vec<2xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: keops.cmp lt %[[X]], %[[Y]]
+  %2 = keops.cmp lt %x, %y : !keops.vec<2xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: keops.cmp le %[[X]], %[[Y]]
+  %3 = keops.cmp le %x, %y : !keops.vec<2xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: %[[SELECT:.*]] = keops.select %[[EQ]], %[[X]], %[[Y]] : <2xi1>, <2xf32>, <1xf32>
+  %4 = keops.select %0, %x, %y : !keops.vec<2xi1>, !keops.vec<2xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: %[[INDICATOR:.*]] = keops.indicator %[[EQ]] as f64 : <2xi1>
+  %5 = keops.indicator %0 as f64 : !keops.vec<2xi1>
+  // CHECK-NEXT: keops.return %[[SELECT]], %[[INDICATOR]]
+  keops.return %4, %5 : !keops.vec<2xf32>, !keops.vec<2xf64>
+}
+
+// Results have the union of the operands' indices.
+// CHECK-LABEL: keops.formula @indices_are_joined(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<2xf32, i>, %[[Y:.*]]: !keops.vec<1xf32, j>, %[[P:.*]]: !keops.vec<1xf32>)
+keops.formula @indices_are_joined(%x: !keops.vec<2xf32, i>, %y: !keops.vec<1xf32, j>, %p: !keops.vec<1xf32>) {
+  // CHECK-NEXT: %[[IJ:.*]] = keops.add %[[X]], %[[Y]] : <2xf32, i>, <1xf32, j>
+  %0 = keops.add %x, %y : !keops.vec<2xf32, i>, !keops.vec<1xf32, j>
+  // CHECK-NEXT: %[[MASK:.*]] = keops.cmp lt %[[Y]], %[[P]] : <1xf32, j>, <1xf32>
+  %1 = keops.cmp lt %y, %p : !keops.vec<1xf32, j>, !keops.vec<1xf32>
+  // CHECK-NEXT: %[[SELECT:.*]] = keops.select %[[MASK]], %[[X]], %[[P]] : <1xi1, j>, <2xf32, i>, <1xf32>
+  %2 = keops.select %1, %x, %p : !keops.vec<1xi1, j>, !keops.vec<2xf32, i>, !keops.vec<1xf32>
+  // CHECK-NEXT: keops.concat %[[SELECT]], %[[IJ]] : <2xf32, ij>, <2xf32, ij>
+  %3 = keops.concat %2, %0 : !keops.vec<2xf32, ij>, !keops.vec<2xf32, ij>
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @structure(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32>, %[[S:.*]]: !keops.vec<1xf32>)
+keops.formula @structure(%x: !keops.vec<3xf32>, %s: !keops.vec<1xf32>) {
+  // CHECK-NEXT: keops.constant 2.500000e+00 : <1xf32>
+  %0 = keops.constant 2.5 : !keops.vec<1xf32>
+  // CHECK-NEXT: keops.constant 0x7FF0000000000000 : <4xf64>
+  %1 = keops.constant 0x7FF0000000000000 : !keops.vec<4xf64>
+  // CHECK-NEXT: keops.broadcast %[[S]] to 5 : <1xf32>
+  %2 = keops.broadcast %s to 5 : !keops.vec<1xf32>
+  // CHECK-NEXT: %[[CONCAT:.*]] = keops.concat %[[X]], %[[S]] : <3xf32>, <1xf32>
+  %3 = keops.concat %x, %s : !keops.vec<3xf32>, !keops.vec<1xf32>
+  // CHECK-NEXT: keops.slice %[[CONCAT]][1, 2] : <4xf32>
+  %4 = keops.slice %3[1, 2] : !keops.vec<4xf32>
+  // CHECK-NEXT: keops.pad %[[X]] at 2 in 6 : <3xf32>
+  %5 = keops.pad %x at 2 in 6 : !keops.vec<3xf32>
+  // CHECK-NEXT: keops.one_hot %[[S]] in 4 : <1xf32>
+  %6 = keops.one_hot %s in 4 : !keops.vec<1xf32>
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @contractions(
+// CHECK-SAME:    %[[A:.*]]: !keops.vec<6xf32, i>, %[[X:.*]]: !keops.vec<3xf32, j>)
+keops.formula @contractions(%a: !keops.vec<6xf32, i>, %x: !keops.vec<3xf32, j>) {
+  // CHECK-NEXT: keops.fold #keops.sum %[[A]] : <6xf32, i>
+  %0 = keops.fold #keops.sum %a : !keops.vec<6xf32, i>
+  // CHECK-NEXT: keops.fold #keops.logsumexp %[[A]] : <6xf32, i>
+  %1 = keops.fold #keops.logsumexp %a : !keops.vec<6xf32, i>
+  // CHECK-NEXT: keops.fold #keops.extremum<argmax> %[[A]] : <6xf32, i>
+  %2 = keops.fold #keops.extremum<argmax> %a : !keops.vec<6xf32, i>
+  // A matrix by a vector, and an outer product: nothing is summed.
+  // CHECK-NEXT: keops.tensordot %[[A]] [2, 3] by [1], %[[X]] [3] by [0] permute [0] : <6xf32, i>, <3xf32, j>
+  %3 = keops.tensordot %a [2, 3] by [1], %x [3] by [0] permute [0] : !keops.vec<6xf32, i>, !keops.vec<3xf32, j>
+  // CHECK-NEXT: keops.tensordot %[[A]] [6] by [], %[[X]] [3] by [] permute [1, 0] : <6xf32, i>, <3xf32, j>
+  %4 = keops.tensordot %a [6] by [], %x [3] by [] permute [1, 0] : !keops.vec<6xf32, i>, !keops.vec<3xf32, j>
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @reductions(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<1xf32, i>, %[[Y:.*]]: !keops.vec<2xf32, j>)
+keops.formula @reductions(%x: !keops.vec<1xf32, i>, %y: !keops.vec<2xf32, j>) {
+  // CHECK: keops.reduce #keops.sum over{{ +}}j{{ *}}(%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  %0 = keops.reduce #keops.sum over j (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // What does not depend on the reduced index is counted once for each of its values.
+  // CHECK-NEXT: keops.reduce #keops.sum over{{ +}}i{{ *}}(%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, j>
+  %1 = keops.reduce #keops.sum over i (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, j>
+  // CHECK-NEXT: keops.reduce #keops.logsumexp over{{ +}}j{{ *}}(%[[X]]) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  %2 = keops.reduce #keops.logsumexp over j (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  // CHECK-NEXT: keops.reduce #keops.logsumexp over{{ +}}j{{ *}}(%[[X]], %[[Y]]) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  %3 = keops.reduce #keops.logsumexp over j (%x, %y) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // CHECK-NEXT: keops.reduce #keops.extremum<max> {{.*}} -> !keops.vec<2xf32, i>
+  %4 = keops.reduce #keops.extremum<max> over j (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // CHECK-NEXT: keops.reduce #keops.extremum<argmin> {{.*}} -> !keops.vec<2xi64, i>
+  %5 = keops.reduce #keops.extremum<argmin> over j (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xi64, i>
+  // CHECK-NEXT: %{{.*}}:2 = keops.reduce #keops.extremum<min_argmin> {{.*}} -> (!keops.vec<2xf32, i>, !keops.vec<2xi64, i>)
+  %6:2 = keops.reduce #keops.extremum<min_argmin> over j (%y) : (!keops.vec<2xf32, j>) -> (!keops.vec<2xf32, i>, !keops.vec<2xi64, i>)
+  // CHECK-NEXT: %{{.*}}:2 = keops.reduce #keops.k_smallest<3, kmin_argkmin> {{.*}} -> (!keops.vec<6xf32, i>, !keops.vec<6xi64, i>)
+  %7:2 = keops.reduce #keops.k_smallest<3, kmin_argkmin> over j (%y) : (!keops.vec<2xf32, j>) -> (!keops.vec<6xf32, i>, !keops.vec<6xi64, i>)
+  // CHECK-NEXT: keops.reduce #keops.sum over{{ +}}j{{ *}}(%[[Y]]) {keops.schedule = #keops.schedule<lane_axis = rows,
+  %8 = keops.reduce #keops.sum over j (%y) {keops.schedule = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 8, chunk = 1, unroll = 16>} : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  keops.return
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: keops.kernel @every_stage(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[Y:.*]]: !keops.vec<1xf32, j>, %[[P:.*]]: !keops.vec<1xf32>) -> !keops.vec<1xf32, i>
+// CHECK-SAME:    schedule <lane_axis = rows, lanes = 32, rows = 512, columns = 256, chunk = 1, unroll = 16> {
+keops.kernel @every_stage(%x: !keops.vec<3xf32, i>, %y: !keops.vec<1xf32, j>, %p: !keops.vec<1xf32>) -> !keops.vec<1xf32, i>
+    schedule <lane_axis = rows, lanes = 32, rows = 512, columns = 256, chunk = 1, unroll = 16> {
+  // CHECK-NEXT: %[[CALL:.*]] = keops.stage call -> !keops.vec<1xf32> {
+  %call = keops.stage call -> !keops.vec<1xf32> {
+    %0 = keops.neg %p : !keops.vec<1xf32>
+    // CHECK: keops.yield %{{.*}} : !keops.vec<1xf32>
+    keops.yield %0 : !keops.vec<1xf32>
+  }
+  // CHECK: %[[ROWS:.*]]:2 = keops.stage rows -> !keops.vec<1xf32, i>, !keops.vec<3xf32, i> {
+  %rows:2 = keops.stage rows -> !keops.vec<1xf32, i>, !keops.vec<3xf32, i> {
+    // CHECK-NEXT: %[[D:.*]] = arith.constant 2 : index
+    %c2 = arith.constant 2 : index
+    // CHECK-NEXT: %[[LAST:.*]] = keops.component %[[X]][%[[D]]] : <3xf32, i>
+    %last = keops.component %x[%c2] : !keops.vec<3xf32, i>
+    // CHECK-NEXT: %[[MAP:.*]] = keops.map {
+    // CHECK-NEXT: ^bb0(%[[K:.*]]: index):
+    %map = keops.map {
+    ^bb0(%d: index):
+      %xd = keops.component %x[%d] : !keops.vec<3xf32, i>
+      // CHECK: keops.position %[[K]] : <1xf32>
+      %number = keops.position %d : !keops.vec<1xf32>
+      %1 = keops.mul %xd, %number : !keops.vec<1xf32, i>, !keops.vec<1xf32>
+      keops.yield %1 : !keops.vec<1xf32, i>
+    // CHECK: } : <3xf32, i>
+    } : !keops.vec<3xf32, i>
+    keops.yield %last, %map : !keops.vec<1xf32, i>, !keops.vec<3xf32, i>
+  }
+  // CHECK: keops.stage cols {
+  // CHECK-NEXT: }
+  keops.stage cols {
+  }
+  // CHECK: keops.stage pairs -> !keops.vec<1xf32, i>, !keops.vec<2xf32, i>, !keops.vec<2xi64, i> {
+  %pairs:3 = keops.stage pairs -> !keops.vec<1xf32, i>, !keops.vec<2xf32, i>, !keops.vec<2xi64, i> {
+    // CHECK-NEXT: %[[S:.*]] = keops.contract #keops.sum over 3 {
+    %s = keops.contract #keops.sum over 3 {
+    ^bb0(%d: index):
+      %c1 = arith.constant 1 : index
+      %first = arith.cmpi ult, %d, %c1 : index
+      %t = scf.if %first -> !keops.vec<1xf32, ij> {
+        // CHECK: keops.extend %{{.*}} : <1xf32, i> to <1xf32, ij>
+        %2 = keops.extend %rows#0 : !keops.vec<1xf32, i> to !keops.vec<1xf32, ij>
+        scf.yield %2 : !keops.vec<1xf32, ij>
+      } else {
+        %2 = keops.mul %y, %rows#0 : !keops.vec<1xf32, j>, !keops.vec<1xf32, i>
+        scf.yield %2 : !keops.vec<1xf32, ij>
+      }
+      keops.yield %t : !keops.vec<1xf32, ij>
+    // CHECK: } : <1xf32, ij>
+    } : !keops.vec<1xf32, ij>
+    // CHECK: keops.accumulate #keops.sum over [1] {
+    // CHECK: } : !keops.vec<1xf32, i>
+    %sum = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      keops.yield %s : !keops.vec<1xf32, ij>
+    } : !keops.vec<1xf32, i>
+    // Results that are row numbers, and attributes beside the op's own.
+    // CHECK: %{{.*}}:2 = keops.accumulate #keops.k_smallest<2, kmin_argkmin> over [1] {
+    // CHECK: } {note = "kept"} : !keops.vec<2xf32, i>, !keops.vec<2xi64, i>
+    %least:2 = keops.accumulate #keops.k_smallest<2, kmin_argkmin> over [1] {
+    ^bb0(%d: index):
+      keops.yield %s : !keops.vec<1xf32, ij>
+    } {note = "kept"} : !keops.vec<2xf32, i>, !keops.vec<2xi64, i>
+    keops.yield %sum, %least#0, %least#1 : !keops.vec<1xf32, i>, !keops.vec<2xf32, i>, !keops.vec<2xi64, i>
+  }
+  // CHECK: %[[FINISH:.*]] = keops.stage finish -> !keops.vec<1xf32, i> {
+  %finish = keops.stage finish -> !keops.vec<1xf32, i> {
+    %3 = keops.mul %pairs#0, %call : !keops.vec<1xf32, i>, !keops.vec<1xf32>
+    keops.yield %3 : !keops.vec<1xf32, i>
+  }
+  // CHECK: keops.return %[[FINISH]] : !keops.vec<1xf32, i>
+  keops.return %finish : !keops.vec<1xf32, i>
+}
+
+// One region for each operand of the reduction.
+// CHECK-LABEL: keops.kernel @weighted(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<1xf32, i>, %[[W:.*]]: !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i> {
+keops.kernel @weighted(%x: !keops.vec<1xf32, i>, %w: !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i> {
+  %a = keops.stage pairs -> !keops.vec<2xf32, i> {
+    // CHECK: keops.accumulate #keops.logsumexp over [1, 2] {
+    // CHECK-NEXT: ^bb0(%{{.*}}: index):
+    // CHECK-NEXT:   keops.yield %[[X]] : !keops.vec<1xf32, i>
+    // CHECK-NEXT: }, {
+    // CHECK-NEXT: ^bb0(%[[D:.*]]: index):
+    // CHECK-NEXT:   keops.component %[[W]][%[[D]]] : <2xf32, j>
+    // CHECK:      } : !keops.vec<2xf32, i>
+    %0 = keops.accumulate #keops.logsumexp over [1, 2] {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    }, {
+    ^bb0(%d: index):
+      %wd = keops.component %w[%d] : !keops.vec<2xf32, j>
+      keops.yield %wd : !keops.vec<1xf32, j>
+    } : !keops.vec<2xf32, i>
+    keops.yield %0 : !keops.vec<2xf32, i>
+  }
+  keops.return %a : !keops.vec<2xf32, i>
+}
+
+// CHECK-LABEL: keops.kernel @empty() attributes {note = "kept"} {
+// CHECK-NEXT:    keops.return{{$}}
+keops.kernel @empty() attributes {note = "kept"} {
+  keops.return
+}

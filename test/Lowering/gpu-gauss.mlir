@@ -1,0 +1,52 @@
+// RUN: keops-opt %s --keops-select-schedule=target=sm_90 --keops-tile --cse --keops-lower-stages --canonicalize --cse | FileCheck %s
+
+// A thread owns eight rows 128 apart, so that threads read neighbours; what lies beyond the end repeats the last row.
+// A column is four numbers in shared memory, written and read as one word, between barriers. Sums of a tile are f32
+// and tiles are added in f64.
+
+keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+  %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+  %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+  %3 = keops.neg %2 : <1xf32, ij>
+  %4 = keops.exp %3 : <1xf32, ij>
+  %5 = keops.mul %4, %b : <1xf32, ij>, <1xf32, j>
+  %6 = keops.reduce #keops.sum over j (%5) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %6 : !keops.vec<1xf32, i>
+}
+
+// CHECK-LABEL: gpu.module @gauss
+// CHECK: llvm.mlir.global internal @tile() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<1024 x f32>
+// CHECK: gpu.func @gauss(%[[X:.*]]: !llvm.ptr<1>, %[[XROW:.*]]: i64, %[[XCOMPONENT:.*]]: i64, %[[Y:.*]]: !llvm.ptr<1>, {{.*}}, %[[OUT:.*]]: !llvm.ptr<1>, %[[ROWS:.*]]: i64, %[[COLUMNS:.*]]: i64) kernel
+// CHECK-SAME: keops.launch = {arguments = [array<i64: 0, 3, 0>, array<i64: 1, 3, 0>, array<i64: 1, 1, 0>], entry = "gauss", results = [array<i64: 0, 1, 0>], rows_per_block = 1024 : i64, threads = 128 : i64}
+// CHECK-SAME: known_block_size = array<i32: 128, 1, 1>
+
+// CHECK: %[[BLOCK:.*]] = arith.muli %{{.*}}, %c1024_i64
+// CHECK: %[[FIRST:.*]] = arith.addi %[[BLOCK]], %{{.*}} : i64
+// CHECK: %[[SECOND:.*]] = arith.addi %[[FIRST]], %c128_i64
+// CHECK: %[[LAST:.*]] = arith.subi %[[ROWS]], %c1_i64
+// CHECK: %[[ROW:.*]] = arith.minsi %[[FIRST]], %[[LAST]]
+// CHECK: %[[INDEX:.*]] = arith.muli %[[ROW]], %[[XROW]] : i64
+// CHECK: llvm.getelementptr %[[X]][%[[INDEX]]]
+// CHECK: %[[X0:.*]] = vector.from_elements {{.*}} : vector<8xf32>
+
+// CHECK: scf.for %[[TILE:.*]] = %c0_i64 to %[[COLUMNS]] step %c256_i64 iter_args(%[[SUM:.*]] = %{{.*}}) -> (vector<8xf64>) : i64
+// CHECK: %[[COUNT:.*]] = arith.trunci
+// CHECK: gpu.barrier
+// CHECK: scf.for %[[MINE:.*]] = %{{.*}} to %[[COUNT]] step %c128_i32
+// CHECK: llvm.getelementptr %[[Y]]
+// CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
+// CHECK: gpu.barrier
+// CHECK: %[[PARTIAL:.*]] = scf.for %{{.*}} = %c0_i32 to %[[COUNT]] step %c1_i32 iter_args({{.*}}) -> (vector<8xf32>) : i32
+// CHECK-COUNT-1: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
+// CHECK-NOT: llvm.load
+// CHECK: math.exp {{.*}} : vector<8xf32>
+// CHECK: {llvm.loop_annotation = #{{.*}}}
+// CHECK: %[[WIDE:.*]] = arith.extf %[[PARTIAL]] : vector<8xf32> to vector<8xf64>
+// CHECK: arith.addf %[[SUM]], %[[WIDE]]
+
+// CHECK: arith.cmpi slt, %[[FIRST]], %[[ROWS]]
+// CHECK: scf.if
+// CHECK: llvm.getelementptr %[[OUT]][%[[FIRST]]]
+// CHECK: llvm.store
+// CHECK: arith.cmpi slt, %[[SECOND]], %[[ROWS]]

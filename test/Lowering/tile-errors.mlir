@@ -1,0 +1,20 @@
+// RUN: keops-opt %s --split-input-file --keops-tile --verify-diagnostics
+
+keops.formula @reduction_of_a_reduction(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %0 = keops.add %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %1 = keops.reduce #keops.extremum<max> over j (%0) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  %2 = keops.sub %0, %1 : !keops.vec<1xf32, ij>, !keops.vec<1xf32, i>
+  %3 = keops.exp %2 : !keops.vec<1xf32, ij>
+  // expected-error @below {{needs the result of another reduction; one pass over the pairs cannot compute both}}
+  %4 = keops.reduce #keops.sum over j (%3) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %4 : !keops.vec<1xf32, i>
+}
+
+// -----
+
+keops.formula @reductions_over_different_indices(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) {
+  %0 = keops.reduce #keops.sum over j (%y) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32, i>
+  // expected-error @below {{runs over another index than the first reduction of the formula}}
+  %1 = keops.reduce #keops.sum over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, j>
+  keops.return %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+}

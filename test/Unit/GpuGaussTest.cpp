@@ -1,0 +1,189 @@
+//===- GpuGaussTest.cpp - GPU kernels on the simulator ---------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// From a formula to the gpu module that PTX is made of, run on the simulator
+// and compared with the interpreter, for sizes that fill neither a block of
+// rows nor a tile of columns.
+//
+//===----------------------------------------------------------------------===//
+
+#include "SimulatorTesting.h"
+
+#include "keops/Compiler/Compiler.h"
+#include "keops/Dialect/Interpreter.h"
+
+#include <cstring>
+#include <random>
+
+using namespace keops;
+
+namespace {
+
+/// An argument's values: `transposed` has a stride between components, else rows have a gap after them.
+struct TestArray {
+  VecType type;
+  int64_t rows = 1, rowStride = 0, componentStride = 1;
+  std::vector<double> doubles;
+  std::vector<float> floats;
+
+  TestArray(VecType type, int64_t rows, bool transposed, std::mt19937 &random) : type(type), rows(rows) {
+    int64_t dim = type.getDim();
+    rowStride = transposed ? 1 : dim + 1;
+    componentStride = transposed ? rows : 1;
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    // No more than the last value needs: what is read beyond is a fault.
+    doubles.resize((rows - 1) * rowStride + (dim - 1) * componentStride + 1);
+    for (double &value : doubles)
+      value = uniform(random);
+    floats.assign(doubles.begin(), doubles.end());
+  }
+  bool isF64() const { return type.getElementType().isF64(); }
+  runtime::SimBuffer buffer() {
+    if (isF64())
+      return {doubles.data(), static_cast<int64_t>(doubles.size() * sizeof(double)), false};
+    return {floats.data(), static_cast<int64_t>(floats.size() * sizeof(float)), false};
+  }
+};
+
+/// A result: bytes of row-major values.
+struct TestResult {
+  VecType type;
+  std::vector<char> bytes;
+
+  TestResult(VecType type, int64_t rows)
+      : type(type), bytes(rows * type.getDim() * type.getElementType().getIntOrFloatBitWidth() / 8, '\xff') {}
+  double get(int64_t n) const {
+    auto read = [&](auto zero) {
+      std::memcpy(&zero, bytes.data() + n * sizeof(zero), sizeof(zero));
+      return static_cast<double>(zero);
+    };
+    if (type.getElementType().isInteger(64))
+      return read(int64_t());
+    return type.getElementType().isF64() ? read(double()) : read(float());
+  }
+};
+
+/// A formula of points x and y and numbers b.
+struct Case {
+  std::string name, element, result, body, reduction, terms, termTypes;
+
+  std::string text() const {
+    auto vec = [&](const char *dim, const char *index) {
+      return std::string("!keops.vec<") + dim + "x" + element + ", " + index + ">";
+    };
+    std::string scalar = "<1x" + element + ", ij>", vector = "<3x" + element + ", ij>";
+    return "keops.formula @f(%x: " + vec("3", "i") + ", %y: " + vec("3", "j") + ", %b: " + vec("1", "j") + ") -> " +
+           result + " {\n" +
+           "%d = keops.sub %x, %y : <3x" + element + ", i>, <3x" + element + ", j>\n" +
+           "%q = keops.mul %d, %d : " + vector + ", " + vector + "\n" +
+           "%s = keops.fold #keops.sum %q : " + vector + "\n" +
+           "%n = keops.neg %s : " + scalar + "\n" + body +
+           "%r = keops.reduce #keops." + reduction + " over j (" + terms + ") : (" + termTypes + ") -> " + result +
+           "\nkeops.return %r : " + result + "\n}\n";
+  }
+};
+
+std::vector<Case> cases() {
+  std::string gauss = "%e = keops.exp %n : <1xf32, ij>\n%k = keops.mul %e, %b : <1xf32, ij>, <1xf32, j>\n";
+  std::string gauss64 = "%e = keops.exp %n : <1xf64, ij>\n%k = keops.mul %e, %b : <1xf64, ij>, <1xf64, j>\n";
+  std::string one = "!keops.vec<1xf32, i>", pair = "!keops.vec<1xf32, ij>";
+  return {
+      {"Sum", "f32", one, gauss, "sum", "%k", pair},
+      {"SumOfVectors", "f32", "!keops.vec<3xf32, i>", gauss + "%g = keops.mul %d, %k : <3xf32, ij>, <1xf32, ij>\n",
+       "sum", "%g", "!keops.vec<3xf32, ij>"},
+      {"SumInF64", "f64", "!keops.vec<1xf64, i>", gauss64, "sum", "%k", "!keops.vec<1xf64, ij>"},
+      {"LogSumExp", "f32", one, "", "logsumexp", "%n", pair},
+      {"WeightedLogSumExp", "f32", one, "%w = keops.exp %b : <1xf32, j>\n", "logsumexp", "%n, %w",
+       pair + ", !keops.vec<1xf32, j>"},
+      {"Max", "f32", one, "", "extremum<max>", "%n", pair},
+      {"ArgMin", "f32", "!keops.vec<1xi64, i>", "", "extremum<argmin>", "%s", pair},
+  };
+}
+
+class GpuGauss : public testing::TestWithParam<Case> {
+protected:
+  void SetUp() override {
+    context = makeContext();
+    formulas = mlir::parseSourceString<mlir::ModuleOp>(GetParam().text(), context.get());
+    ASSERT_TRUE(formulas) << GetParam().text();
+    lowered = formulas->clone();
+    CompilerOptions options;
+    options.target = "sm_90";
+    llvm::Error error = runPhases(*lowered, options, Phase::Approximated);
+    ASSERT_FALSE(error) << llvm::toString(std::move(error));
+    auto compiled = compiler::compileForSimulator(*lowered->getOps<mlir::gpu::GPUModuleOp>().begin());
+    ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+    kernel = std::move(*compiled);
+  }
+
+  /// Runs the kernel and compares some rows, the first and the last among them.
+  void check(int64_t rows, int64_t columns, uint64_t seed, bool transposed);
+
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> formulas, lowered;
+  std::unique_ptr<compiler::SimKernel> kernel;
+};
+
+void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transposed) {
+  SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + ", seed " + std::to_string(seed));
+  FormulaFuncOp formula = *formulas->getOps<FormulaFuncOp>().begin();
+  std::mt19937 random(static_cast<unsigned>(rows * 1000 + columns));
+  std::vector<TestArray> arrays;
+  for (mlir::BlockArgument argument : formula.getBody().getArguments()) {
+    auto type = llvm::cast<VecType>(argument.getType());
+    arrays.emplace_back(type, type.getIndices() == IndexSet::I ? rows : columns, transposed, random);
+  }
+  std::vector<TestResult> results;
+  for (mlir::Type type : formula.getBody().front().getTerminator()->getOperandTypes())
+    results.emplace_back(llvm::cast<VecType>(type), rows);
+
+  runtime::SimLaunch launch;
+  launch.grid = {(rows + 1023) / 1024, 1, 1};
+  launch.block = {128, 1, 1};
+  launch.seed = seed;
+  for (TestArray &array : arrays) {
+    launch.buffers.push_back(array.buffer());
+    launch.arguments.push_back(launch.buffers.back().data);
+    launch.arguments.push_back(array.rowStride);
+    launch.arguments.push_back(array.componentStride);
+  }
+  for (TestResult &result : results) {
+    launch.buffers.push_back({result.bytes.data(), static_cast<int64_t>(result.bytes.size()), true});
+    launch.arguments.push_back(launch.buffers.back().data);
+  }
+  launch.arguments.push_back(rows);
+  launch.arguments.push_back(columns);
+  auto fault = kernel->launch(launch);
+  ASSERT_FALSE(fault) << *fault;
+
+  InterpreterInputs inputs;
+  inputs.rowsI = rows;
+  inputs.rowsJ = columns;
+  inputs.read = [&](unsigned argument, int64_t row, int64_t d) {
+    const TestArray &array = arrays[argument];
+    int64_t at = row * array.rowStride + d * array.componentStride;
+    return array.isF64() ? array.doubles[at] : static_cast<double>(array.floats[at]);
+  };
+  for (int64_t row = 0; row < rows; row = row + 1 == rows ? rows : std::min(row + 61, rows - 1)) {
+    std::vector<InterpreterRow> expected = interpret(formula, inputs, row);
+    for (auto [n, result] : llvm::enumerate(results))
+      for (int64_t d = 0; d < result.type.getDim(); ++d)
+        EXPECT_NEAR(result.get(row * result.type.getDim() + d), expected[n].values[d], expected[n].bounds[d])
+            << "row " << row << ", component " << d;
+  }
+}
+
+TEST_P(GpuGauss, OnePair) { check(1, 1, 1, false); }
+TEST_P(GpuGauss, FewRowsAndColumns) { check(5, 7, 2, true); }
+TEST_P(GpuGauss, SecondBlockOfFewRows) { check(1029, 300, 3, false); }
+TEST_P(GpuGauss, ThreeTilesOfColumns) { check(130, 513, 4, true); }
+
+std::string nameOf(const testing::TestParamInfo<Case> &info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(, GpuGauss, testing::ValuesIn(cases()), nameOf);
+
+} // namespace
