@@ -146,7 +146,8 @@ public:
   std::string explain() const;
   /// Milliseconds spent compiling or loading this kernel.
   double compileMilliseconds() const;
-  /// Where the kernel came from: "memory", "disk" or "compiled".
+  /// Where the kernel's code came from when this process first asked for it:
+  /// "disk" or "compiled".
   const char *origin() const;
   /// Reference value of chosen rows of all results in float64, with an error
   /// bound for each for arithmetic in the arrays' type; both row-major,

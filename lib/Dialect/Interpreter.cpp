@@ -66,6 +66,9 @@ public:
                                               : std::max(taken.error, gap + other.error);
     return {{}, taken.value, std::isnan(error) ? kInfinity : error};
   }
+  // An extremum moves by no more than its operands do, whichever is chosen.
+  LaneValue smaller(LaneValue a, LaneValue b) override { return extremum(a.value < b.value, a, b); }
+  LaneValue larger(LaneValue a, LaneValue b) override { return extremum(b.value < a.value, a, b); }
   LaneValue maskAnd(LaneValue a, LaneValue b) override {
     bool certain = (a.error == 0 && b.error == 0) || (a.error == 0 && a.value == 0) || (b.error == 0 && b.value == 0);
     return {{}, a.value != 0 && b.value != 0 ? 1.0 : 0.0, certain ? 0.0 : 1.0};
@@ -103,6 +106,12 @@ protected:
   }
 
 private:
+  static LaneValue extremum(bool first, LaneValue a, LaneValue b) {
+    LaneValue chosen = first ? a : b;
+    bool certain = std::isnan(a.value) || std::fabs(a.value - b.value) > a.error + b.error;
+    return {{}, chosen.value, certain ? chosen.error : std::max(a.error, b.error)};
+  }
+
   /// `value` with the propagated error and `ulps` roundings of its own.
   LaneValue rounded(double value, double propagated, double ulps) {
     if (std::isnan(value))

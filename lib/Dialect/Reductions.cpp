@@ -115,7 +115,7 @@ void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduc
   LaneValue before = state.get(kMaximum, 0), maximum = before;
   for (ReductionTerm *term : chunk) {
     exponents.push_back(term->get(0, 0));
-    maximum = lane.select(lane.less(maximum, exponents.back()), exponents.back(), maximum);
+    maximum = lane.larger(exponents.back(), maximum);
   }
   lane.ifAny(lane.less(before, maximum), [&] { raiseMaximum(lane, state, maximum); });
   LaneValue shift = state.get(kMaximum, 0);
@@ -133,7 +133,7 @@ void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduc
 
 void LogSumExpAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
   LaneValue a = into.get(kMaximum, 0), b = from.get(kMaximum, 0);
-  LaneValue maximum = lane.select(lane.less(a, b), b, a);
+  LaneValue maximum = lane.larger(b, a);
   LaneValue scaleInto = lane.exp(lane.sub(a, maximum)), scaleFrom = lane.exp(lane.sub(b, maximum));
   into.set(kMaximum, 0, maximum);
   lane.forEach(into.dims.back(), [&](LaneIndex d) {
@@ -209,7 +209,7 @@ void ExtremumAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduct
       LaneValue best = state.get(kValue, d), value = term->get(0, d);
       // Strict, and columns come in increasing order: the first extremum wins, NaN never does.
       LaneValue better = isMax() ? lane.less(best, value) : lane.less(value, best);
-      state.set(kValue, d, lane.select(better, value, best));
+      state.set(kValue, d, isMax() ? lane.larger(value, best) : lane.smaller(value, best));
       if (givesIndex())
         state.set(kRow, d, lane.select(better, term->row(), state.get(kRow, d)));
     });
@@ -231,7 +231,7 @@ void ExtremumAttr::merge(Lane &lane, ReductionState &into, ReductionState &from)
       better = lane.maskOr(better, tie);
       into.set(kRow, d, lane.select(better, rowB, rowA));
     }
-    into.set(kValue, d, lane.select(better, b, a));
+    into.set(kValue, d, isMax() ? lane.larger(b, a) : lane.smaller(b, a));
   });
 }
 
@@ -303,7 +303,8 @@ static void insert(const KSmallestAttr &attr, Lane &lane, ReductionState &state,
                    LaneValue row, bool breakTies) {
   bool index = attr.givesIndex();
   int64_t dim = state.dims[0];
-  SmallVector<LaneValue> carried = {lane.less(value, value), value};
+  LaneValue no = lane.less(lane.constant(0), lane.constant(0));
+  SmallVector<LaneValue> carried = {no, value};
   if (index)
     carried.push_back(row);
   lane.loop(attr.getK(), carried, [&](LaneIndex rank, ArrayRef<LaneValue> now) -> SmallVector<LaneValue> {
@@ -312,8 +313,9 @@ static void insert(const KSmallestAttr &attr, Lane &lane, ReductionState &state,
     LaneValue keptRow = index ? state.get(kRow, element) : LaneValue();
     LaneValue before = index && breakTies ? comesBefore(lane, now[1], now[2], kept, keptRow) : lane.less(now[1], kept);
     LaneValue take = lane.maskOr(now[0], before);
-    state.set(kValue, element, lane.select(take, now[1], kept));
-    SmallVector<LaneValue> next = {take, lane.select(take, kept, now[1])};
+    // As values, what stays and what moves on are the smaller and the larger.
+    state.set(kValue, element, lane.smaller(now[1], kept));
+    SmallVector<LaneValue> next = {take, lane.larger(kept, now[1])};
     if (index) {
       state.set(kRow, element, lane.select(take, now[2], keptRow));
       next.push_back(lane.select(take, keptRow, now[2]));

@@ -31,10 +31,24 @@
 #include <mutex>
 #include <unordered_map>
 
+#include <dlfcn.h>
+#include <sys/stat.h>
+
 using namespace keops;
 
-/// Changes whenever compiled code or its launch rule would: old entries on disk are then passed over.
-static constexpr const char *kCodeVersion = "1";
+/// Changes whenever compiled code or its launch rule may: size and time of this library's own file. Entries on disk of
+/// another build are then passed over.
+static const std::string &codeVersion() {
+  static const std::string version = [] {
+    Dl_info info;
+    struct stat file;
+    if (!dladdr(reinterpret_cast<void *>(&codeVersion), &info) || stat(info.dli_fname, &file) != 0)
+      return std::string("unknown");
+    return std::to_string(file.st_size) + "." + std::to_string(file.st_mtim.tv_sec) + "." +
+           std::to_string(file.st_mtim.tv_nsec);
+  }();
+  return version;
+}
 
 /// Up to this many rows, over enough columns to be worth another variant, the columns run over lanes.
 static constexpr int64_t kFewRows = 8;
@@ -184,7 +198,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   std::string key;
   frontend::Diagnostic diagnostic;
   if (auto text = frontend::printFormula(*program.root, {}, diagnostic)) {
-    key = std::string(kCodeVersion) + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" +
+    key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" +
           runtime::nameOf(type) + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
       key += "\n" + argument.variable.str();

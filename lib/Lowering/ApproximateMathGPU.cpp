@@ -48,8 +48,7 @@ struct Emit : OpRewritePattern<OpTy> {
 /// An op that is one intrinsic.
 template <typename OpTy, typename IntrinsicTy>
 struct ToIntrinsic : OpRewritePattern<OpTy> {
-  ToIntrinsic(MLIRContext *context, bool approximate)
-      : OpRewritePattern<OpTy>(context), approximate(approximate) {}
+  ToIntrinsic(MLIRContext *context, bool approximate) : OpRewritePattern<OpTy>(context), approximate(approximate) {}
 
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     if (!hasMathKernels(op.getType()))

@@ -161,9 +161,9 @@ static bool isOver(Value value, IndexSet set) { return cast<VecType>(value.getTy
 /// Turns of a loop that become one in machine code, left to LLVM.
 static void setUnroll(scf::ForOp loop, int64_t count) {
   Builder builder(loop.getContext());
-  auto unroll = LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
-                                          count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {},
-                                          {});
+  auto unroll =
+      LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
+                                count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {}, {});
   loop->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {},
                                                                       {}, {}, {}, {}, {}, {}, {}, {}));
 }
@@ -240,9 +240,9 @@ LogicalResult GpuMapping::check() {
   int64_t limit = std::min(kMaxSharedBytes, target.getL1());
   int64_t bytes = schedule.getColumns() * tileWidth * byteSize(number);
   if (bytes > limit)
-    return kernel.emitError("a tile of ") << schedule.getColumns() << " columns takes " << bytes
-                                          << " bytes of shared memory, but a block has " << limit
-                                          << "; fewer columns in the schedule would fit";
+    return kernel.emitError("a tile of ")
+           << schedule.getColumns() << " columns takes " << bytes << " bytes of shared memory, but a block has "
+           << limit << "; fewer columns in the schedule would fit";
   return success();
 }
 
@@ -576,7 +576,8 @@ gpu::GPUFuncOp GpuMapping::beginFunction() {
   numRows = *next++;
   numColumns = *next++;
 
-  Value thread = arith::IndexCastOp::create(builder, loc, size, gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
+  Value thread =
+      arith::IndexCastOp::create(builder, loc, size, gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
   Value block = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
   thread32 = arith::TruncIOp::create(builder, loc, builder.getI32Type(), thread);
   Value firstRow = add(mul(block, i64(schedule.getRows())), thread);
@@ -592,8 +593,13 @@ void GpuMapping::writeLaunchRule(gpu::GPUFuncOp function) {
   auto describe = [&](VecType type) -> Attribute {
     IndexSet set = type.getIndices();
     Type element = type.getElementType();
-    return builder.getDenseI64ArrayAttr({set == IndexSet::I ? 0 : set == IndexSet::J ? 1 : 2, type.getDim(),
-                                         element.isInteger(64) ? 2 : element.isF64() ? 1 : 0});
+    return builder.getDenseI64ArrayAttr({set == IndexSet::I   ? 0
+                                         : set == IndexSet::J ? 1
+                                                              : 2,
+                                         type.getDim(),
+                                         element.isInteger(64) ? 2
+                                         : element.isF64()     ? 1
+                                                               : 0});
   };
   SmallVector<Attribute> argumentRules, resultRules;
   for (BlockArgument argument : kernel.getBody().getArguments())
@@ -618,8 +624,7 @@ LogicalResult GpuMapping::run() {
   std::vector<MachineState> states = makeStates(/*wide=*/true);
   if (!accumulations.empty()) {
     Bindings rows = emitRows();
-    auto loop =
-        scf::ForOp::create(builder, loc, i64(0), numColumns, i64(schedule.getColumns()), flatten(states));
+    auto loop = scf::ForOp::create(builder, loc, i64(0), numColumns, i64(schedule.getColumns()), flatten(states));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     unflatten(states, loop.getRegionIterArgs());

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reductions over pairs of rows of NumPy arrays.
 
-Formulas are text such as ``"Exp(-SqDist(x,y)) * b"``. Each name in them is an argument of the call, declared by an alias:
+Formulas are text such as ``"Exp(-SqDist(x,y)) * b"``. Each name in them is an argument of the call, declared by an
+alias:
 
 =============  ===================================  ============  ================
 alias          meaning                              array         index of its rows
@@ -50,8 +51,9 @@ class Genred:
     variables Vi (Vj) has M = 1 (N = 1).
 
     :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``.
-    :param aliases: the arguments of the call in order, for example ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``.
-        ``Vi(pos, D)`` gives an explicit position. Arguments that the formula does not use are allowed.
+    :param aliases: the arguments of the call in order, for example
+        ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``. ``Vi(pos, D)`` gives an explicit position. Arguments
+        that the formula does not use are allowed.
     :param reduction_op: a name of the table.
     :param axis: the index that is reduced away: 0 for i (then the result has N rows), 1 for j.
     :param dtype: deprecated, without effect; so is ``cuda_type``.
@@ -60,7 +62,7 @@ class Genred:
     :param dtype_acc: type of accumulators, "auto" or the dtype of the arrays. In any case float32 sums are
         accumulated in float32 within a tile of columns and in float64 across tiles.
     :param use_double_acc: the same as ``dtype_acc="float64"``.
-    :param sum_scheme: "auto", "direct_sum" or "block_sum"; sums are always by blocks, which is the most precise of them.
+    :param sum_scheme: "auto", "direct_sum" or "block_sum"; sums are always by blocks, which is the most precise.
     :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``:
         the compiler decides.
     :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
@@ -126,8 +128,8 @@ class Genred:
 
     def __reduce__(self):
         # Copies compile again, or find the code in the caches.
-        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, None, self.opt_arg, self.formula2, None,
-                        self._accumulator or "auto")
+        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, None, self.opt_arg, self.formula2,
+                        None, self._accumulator or "auto")
 
 
 def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
@@ -162,6 +164,7 @@ def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> 
 
 def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
     """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)": an
-    (M, K) array of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``."""
+    (M, K) array of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``.
+    """
     axis, k = _options.parse_output(output)
     return Genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)

@@ -26,12 +26,9 @@ const NumPy &NumPy::get() {
   // Never destroyed: the interpreter may be gone by then.
   static const NumPy &names = *[] {
     nb::module_ numpy = nb::module_::import_("numpy");
-    return new NumPy{numpy.attr("ndarray"),
-                     numpy.attr("ma").attr("MaskedArray"),
-                     numpy.attr("array"),
-                     numpy.attr("empty"),
-                     numpy.attr("copyto"),
-                     {numpy.attr("float32"), numpy.attr("float64"), numpy.attr("int64")}};
+    return new NumPy{numpy.attr("ndarray"), numpy.attr("ma").attr("MaskedArray"),
+                     numpy.attr("array"),   numpy.attr("empty"),
+                     numpy.attr("copyto"),  {numpy.attr("float32"), numpy.attr("float64"), numpy.attr("int64")}};
   }();
   return names;
 }
@@ -55,9 +52,8 @@ std::string keops::python::shapeText(const int64_t *shape, size_t ndim) {
 bool ArrayView::tryHold(nb::handle object) {
   const NumPy &numpy = NumPy::get();
   auto *type = reinterpret_cast<PyObject *>(Py_TYPE(object.ptr()));
-  if (type != numpy.ndarray.ptr() &&
-      (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) != 1 ||
-       PyObject_IsInstance(object.ptr(), numpy.MaskedArray.ptr()) != 0))
+  if (type != numpy.ndarray.ptr() && (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) != 1 ||
+                                      PyObject_IsInstance(object.ptr(), numpy.MaskedArray.ptr()) != 0))
     return false;
   if (PyObject_GetBuffer(object.ptr(), &buffer, PyBUF_RECORDS_RO) != 0) {
     buffer.obj = nullptr;
@@ -89,15 +85,15 @@ bool ArrayView::tryHold(nb::handle object) {
 void ArrayView::refuse(nb::handle object, const std::string &what) {
   const NumPy &numpy = NumPy::get();
   if (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) != 1)
-    raise(PyExc_TypeError, what + ": expected a NumPy array, got " +
-                               nb::cast<std::string>(nb::str(object.type().attr("__name__"))));
+    raise(PyExc_TypeError,
+          what + ": expected a NumPy array, got " + nb::cast<std::string>(nb::str(object.type().attr("__name__"))));
   if (PyObject_IsInstance(object.ptr(), numpy.MaskedArray.ptr()) != 0)
     raise(PyExc_TypeError, what + ": expected a NumPy array, got a masked array, whose mask would have no effect; "
                                   "pass its .data or .filled(value)");
-  std::string type = nb::cast<std::string>(nb::str(object.attr("dtype")));
+  nb::object dtype = object.attr("dtype");
+  std::string type = nb::cast<std::string>(nb::str(nb::handle(dtype)));
   if (type == "float16")
-    raise(PyExc_NotImplementedError,
-          what + ": expected dtype float32 or float64, got float16, which is not supported");
+    raise(PyExc_NotImplementedError, what + ": expected dtype float32 or float64, got float16, which is not supported");
   raise(PyExc_TypeError, what + ": expected dtype float32 or float64 in native byte order, got " + type);
 }
 

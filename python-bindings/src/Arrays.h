@@ -28,6 +28,7 @@ namespace keops::python {
 struct NumPy {
   nanobind::object ndarray, MaskedArray, array, empty, copyto, types[3];
 
+  /// Imports them when first called, which the module does when it is loaded.
   static const NumPy &get();
   /// The NumPy type of `type`.
   const nanobind::object &typeObject(DType type) const { return types[static_cast<int>(type)]; }

@@ -32,8 +32,8 @@ namespace nb = nanobind;
 //===----------------------------------------------------------------------===//
 
 Callable::Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
-                   std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k,
-                   int axis, std::optional<std::string> accumulator)
+                   std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
+                   std::optional<std::string> accumulator)
     : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
       declarations(std::move(declarations)), accumulator(std::move(accumulator)), isRatio(name == "SumSoftMaxWeight") {
   if (weight)
@@ -107,8 +107,8 @@ Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
     int ndim = info.axis == Axis::Parameter ? 1 : 2;
     if (view.ndim() != ndim || view.shape(ndim - 1) != info.dim) {
       bool isBatch = view.ndim() > 2;
-      std::string message = describe(position) + ": expected an array of shape " +
-                            expectedShape(info, reduction.over) + ", got shape " + view.shapeText();
+      std::string message = describe(position) + ": expected an array of shape " + expectedShape(info, reduction.over) +
+                            ", got shape " + view.shapeText();
       if (isBatch)
         raise(PyExc_NotImplementedError, message + "; batch dimensions are not supported");
       if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
@@ -156,8 +156,8 @@ public:
     view.hold(given, [&] { return what; });
     std::string found = view.shapeText(), expected = shapeText(shape.data(), shape.size());
     if (view.type() != type)
-      raise(PyExc_TypeError, what + ": expected dtype " + runtime::nameOf(type) + ", got " +
-                                 runtime::nameOf(view.type()));
+      raise(PyExc_TypeError,
+            what + ": expected dtype " + runtime::nameOf(type) + ", got " + runtime::nameOf(view.type()));
     if (found != expected)
       raise(PyExc_ValueError, what + ": expected an array of shape " + expected + ", got shape " + found);
     if (!view.isWriteable())
@@ -199,8 +199,7 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
   for (nb::handle array : out)
     arrays.push_back(array);
   if (arrays.size() != count)
-    raise(PyExc_ValueError,
-          "out: expected " + std::to_string(count) + " arrays, got " + std::to_string(arrays.size()));
+    raise(PyExc_ValueError, "out: expected " + std::to_string(count) + " arrays, got " + std::to_string(arrays.size()));
   return arrays;
 }
 
@@ -246,8 +245,8 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out) {
     if (views[position].type() == DType::I64)
       raise(PyExc_TypeError, describe(position) + ": expected dtype float32 or float64, got int64");
     if (views[position].type() != views[0].type())
-      raise(PyExc_TypeError, describe(position) + ": expected dtype " + runtime::nameOf(views[0].type()) +
-                                 " as in " + describe(0) + ", got " + runtime::nameOf(views[position].type()));
+      raise(PyExc_TypeError, describe(position) + ": expected dtype " + runtime::nameOf(views[0].type()) + " as in " +
+                                 describe(0) + ", got " + runtime::nameOf(views[position].type()));
   }
 
   const Code &code = codeFor(views[0].type());
@@ -268,8 +267,8 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out) {
     std::vector<std::unique_ptr<Destination>> destinations;
     for (size_t n = 0; n < results.size(); ++n) {
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
-      destinations.push_back(std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes.rows),
-                                                           results[n].type, views));
+      destinations.push_back(
+          std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes.rows), results[n].type, views));
       outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type});
     }
     run(code, outputs, inputs, sizes);

@@ -25,6 +25,8 @@ NB_MODULE(_keops, module) {
   module.doc() = "The compiled half of the package keops; import keops or keops.numpy instead.";
   module.attr("__version__") = KEOPS_VERSION;
   protectForks();
+  // Here, where the import is the only one: it may hand the interpreter's lock to a thread that waits for its end.
+  NumPy::get();
   // Also a ValueError: what the engine refuses is a formula or an array that it was given.
   nb::exception<keops::Error> error(module, "Error", PyExc_ValueError);
   error.attr("__module__") = "keops";

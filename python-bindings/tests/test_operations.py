@@ -14,8 +14,8 @@ from keops.numpy import Genred
 # The names that a formula may call, but for complex numbers, derivatives and special functions.
 NAMES = """
     IntCst RatCst IntInv Zero
-    Minus Abs Sign Step ReLU Floor Round Exp Log XLogX Sin Cos SinXDivX Asin Acos Atan Inv Square Pow Sqrt Rsqrt ClampInt
-    DiffClampInt
+    Minus Abs Sign Step ReLU Floor Round Exp Log XLogX Sin Cos SinXDivX Asin Acos Atan Inv Square Pow Sqrt Rsqrt
+    ClampInt DiffClampInt
     Add Subtract Mult Divide Powf Atan2 Equal NotEqual LessThan LessOrEqual Mod Clamp IfElse
     Sum SumT Scalprod SqNorm2 Norm2 Normalize SqDist SqNormIso SqNormDiag SymSqNorm WeightedSqNorm WeightedSqDist
     Min Max ArgMin ArgMax
@@ -98,7 +98,8 @@ TABLE = {
     "IfElse": ("IfElse(x-y,x,p)", "x3 y3 p1", lambda x, y, p: np.where(x - y >= 0, x, p)),
     "Sum": ("Sum(x*y)", "x5 y5", lambda x, y: total(x * y)),
     "SumT": ("SumT(x*y,4)", "x1 y1", lambda x, y: x * y * np.ones(4)),
-    "Scalprod": [("Scalprod(x,y)", "x5 y5", lambda x, y: total(x * y)), ("(x|y)*p", "x5 y1 p2", lambda x, y, p: total(x * y) * p)],
+    "Scalprod": [("Scalprod(x,y)", "x5 y5", lambda x, y: total(x * y)),
+                 ("(x|y)*p", "x5 y1 p2", lambda x, y, p: total(x * y) * p)],
     "SqNorm2": ("SqNorm2(x-y)", "x5 y5", lambda x, y: total((x - y)**2)),
     "Norm2": ("Norm2(x-y)", "x5 y5", lambda x, y: np.sqrt(total((x - y)**2))),
     "Normalize": ("Normalize(x-y)", "x5 y5", lambda x, y: (x - y) / np.sqrt(total((x - y)**2))),

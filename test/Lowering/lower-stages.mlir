@@ -34,11 +34,11 @@
 // CHECK:           scf.for {{.*}} step %c32_i64
 // CHECK:             scf.for {{.*}} step %c1_i64
 // CHECK:               llvm.store %{{.*}} : f32
-// CHECK:             }
+// CHECK:             {{^ *}$}}
 // CHECK-NEXT:        scf.for {{.*}} step %c1_i64
 // CHECK:               math.log %{{.*}} : f32
 // CHECK-NOT:           math.
-// CHECK:             }
+// CHECK:             {{^ *}$}}
 //
 // For each group of rows: row values once, then the tile's columns, each broadcast to the lanes.
 // CHECK-NEXT:        scf.for {{.*}} step %c8_i64

@@ -18,7 +18,7 @@
 // AVX512-SAME:     #keops.schedule<lane_axis = rows, lanes = 64,
 // NEON-SAME:       #keops.schedule<lane_axis = rows, lanes = 16,
 // GPU-SAME:        #keops.schedule<lane_axis = rows, lanes = 8, rows = 1024,
-// MANY-SAME:       chunk = 1
+// MANY-SAME:       chunk = 2
 // FEW-SAME:        #keops.schedule<lane_axis = columns, lanes = 64,
 keops.formula @four_vectors_hide_latency(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> !keops.vec<1xf32, i> {
   %0 = keops.sub %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, j>
@@ -62,8 +62,8 @@ keops.formula @a_wide_state_takes_the_registers(%x: !keops.vec<16xf32, i>, %y: !
 // The chunk's terms are live together. Where columns are the lanes there is no chunk.
 // CHECK-LABEL: keops.formula @chunk_of_the_reduction
 // CHECK:         keops.reduce #keops.logsumexp
-// AVX2-SAME:       lane_axis = rows, lanes = 8,
-// AVX512-SAME:     lane_axis = rows, lanes = 32,
+// AVX2-SAME:       lane_axis = rows, lanes = 16,
+// AVX512-SAME:     lane_axis = rows, lanes = 64,
 // MANY-SAME:       chunk = 8,
 // FEW-SAME:        lane_axis = columns, {{.*}} chunk = 1,
 keops.formula @chunk_of_the_reduction(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {

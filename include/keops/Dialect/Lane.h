@@ -124,6 +124,10 @@ public:
   /// The largest finite number of the lane's type.
   virtual LaneValue largest() = 0;
   LaneValue infinity();
+  /// a where a < b, else b: NaN in a is passed over.
+  virtual LaneValue smaller(LaneValue a, LaneValue b) { return select(less(a, b), a, b); }
+  /// a where b < a, else b.
+  virtual LaneValue larger(LaneValue a, LaneValue b) { return select(less(b, a), a, b); }
 
 protected:
   enum class IndexKind { Add, Mul, Div, Rem };

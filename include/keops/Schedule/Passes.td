@@ -27,6 +27,7 @@ def KeopsSelectSchedule : Pass<"keops-select-schedule", "::mlir::ModuleOp"> {
     %r = keops.reduce #keops.sum over j (%k) {keops.schedule = #keops.schedule<lane_axis = rows, …>} : …
     ```
   }];
+  let dependentDialects = ["::keops::KeopsDialect"];
   let options = [
     Option<"target", "target", "std::string", "\"host\"",
            "Processor name as LLVM knows it, or `host`">,
