@@ -26,6 +26,10 @@ using namespace keops;
 /// Vectors of at most this many components live in registers.
 static constexpr int64_t kUnroll = 16;
 
+/// A pair of more operations than this hides its own latency: repeating its code
+/// for several vectors, columns and components would only cost compile time.
+static constexpr int64_t kLongFormula = 1024;
+
 static Type numberType(FormulaFuncOp formula) {
   for (BlockArgument argument : formula.getBody().getArguments())
     return cast<VecType>(argument.getType()).getElementType();
@@ -63,6 +67,12 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
   if (cost.memoryValues == 0)
     while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
       vectors /= 2;
+  int64_t unroll = kUnroll;
+  if (cost.plain + cost.special > kLongFormula && cost.largestDim <= kUnroll) {
+    vectors = 1;
+    chunk = 1;
+    unroll = 1;
+  }
   bool columnsAreLanes = rows > 0 && rows < width * vectors / 2;
   int64_t lanes = width * vectors;
 
@@ -73,12 +83,12 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
   };
   if (columnsAreLanes) {
     int64_t columns = fit(target.getL2() / 2, cost.columnValues * bytes, lanes, 256 * lanes);
-    return ScheduleAttr::get(formula.getContext(), LaneAxis::Columns, lanes, /*rows=*/lanes, columns, 1, kUnroll);
+    return ScheduleAttr::get(formula.getContext(), LaneAxis::Columns, lanes, /*rows=*/lanes, columns, 1, unroll);
   }
   int64_t rowBytes = cost.rowValues * bytes + (cost.stateValues + cost.memoryValues) * 8;
   int64_t blockRows = fit(target.getL1() / 2, rowBytes, 4 * lanes, 32 * lanes);
   int64_t columns = fit(target.getL1() / 4, cost.columnValues * bytes, 16, 256);
-  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, blockRows, columns, chunk, kUnroll);
+  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, blockRows, columns, chunk, unroll);
 }
 
 namespace {
