@@ -206,3 +206,12 @@ def test_options_without_effect_on_values():
                     dict(use_fast_math=False)]:
         found = Genred("SqDist(x,y)", ["x = Vi(3)", "y = Vj(3)"], axis=1, **options)(x, y, backend="CPU", device_id=0)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize("term", [0.1, 0.7, 1e-3])
+def test_sums_of_many_equal_terms_stay_accurate(rows, term):
+    """Ten million equal terms make the same rounding error each time: the worst case for a plain running sum."""
+    x = np.full((10_000_000, 1), term, np.float32)
+    total = Genred("x*p", ["x = Vj(1)", "p = Vi(1)"], axis=1)(x, np.ones((rows, 1), np.float32))
+    assert np.abs(total / x.sum(dtype=np.float64) - 1).max() <= 1e-6

@@ -124,8 +124,8 @@ keops.formula @schedule_by_hand_stays(%y: !keops.vec<1xf32, j>) -> !keops.vec<1x
 
 // -----
 
-// CHECK-LABEL: keops.formula @no_reduction_no_schedule
-// CHECK-NOT:     keops.schedule
-keops.formula @no_reduction_no_schedule(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
+// CHECK-LABEL: keops.formula @no_reduction_still_runs_over_rows
+// CHECK-SAME:    attributes {keops.schedule = #keops.schedule<lane_axis =
+keops.formula @no_reduction_still_runs_over_rows(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
   keops.return %x : !keops.vec<1xf32, i>
 }
