@@ -185,7 +185,7 @@ LogicalResult MapOp::verifyRegions() {
   return verifyComponentLoop(*this, getBody(), getType().getElementType());
 }
 
-LogicalResult AccumulateOp::verify() {
+LogicalResult AccumulateOp::verifyRegions() {
   if (getTerms().size() != getDims().size())
     return emitOpError("has ") << getTerms().size() << " regions for " << getDims().size() << " dimensions";
   if (failed(getReduction().verifyTerms(getDims(), [&] { return emitOpError(); })))

@@ -159,7 +159,7 @@ def Keops_AccumulateOp : Keops_Op<"accumulate", [Pure]> {
   let results = (outs Variadic<Keops_Vec>:$results);
   let regions = (region VariadicRegion<SizedRegion<1>>:$terms);
   let hasCustomAssemblyFormat = 1;
-  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
 #endif // KEOPS_DIALECT_TILEOPS_TD
