@@ -16,7 +16,7 @@ function(keops_target_options target)
     target_compile_options(${target} PRIVATE -fno-exceptions)
   endif()
   if(KEOPS_ASAN)
-    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr,function
       -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   endif()
