@@ -81,8 +81,6 @@ public:
   mlir::Value i64(int64_t value);
   /// A position as i64.
   mlir::Value position(LaneIndex d);
-  LaneValue branch(LaneIndex d, int64_t bound, llvm::function_ref<LaneValue()> below,
-                   llvm::function_ref<LaneValue()> otherwise, mlir::Type type);
 
   mlir::OpBuilder &builder;
   mlir::Location loc;

@@ -385,7 +385,6 @@ void CpuMapping::emitCallStage() {
   emitter.emit(stage.getBody().front());
   for (auto [result, yielded] : llvm::zip(stage.getResults(), stage.getBody().front().getTerminator()->getOperands())) {
     if (auto map = yielded.getDefiningOp<MapOp>()) {
-      auto loadMap = emitter.loadMap;
       int64_t offset = mapOffsets.lookup(map);
       callSources[result] = [=, this](LaneIndex d) {
         return load(bytes(scratch, offset), number, scalarLane.position(d));
