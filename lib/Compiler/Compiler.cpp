@@ -16,6 +16,9 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/CodeGen/MachineModuleInfo.h"
+#include "llvm/CodeGen/Passes.h"
+#include "llvm/CodeGen/TargetPassConfig.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -53,15 +56,13 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(Ta
     return llvm::createStringError(error);
   llvm::TargetOptions options;
   // Tables of a kernel are only reached from it.
-  return std::unique_ptr<llvm::TargetMachine>(known->createTargetMachine(triple, target.getName(),
-                                                                         featuresOf(target), options,
-                                                                         llvm::Reloc::PIC_, {},
-                                                                         llvm::CodeGenOptLevel::Aggressive,
-                                                                         /*JIT=*/true));
+  return std::unique_ptr<llvm::TargetMachine>(known->createTargetMachine(
+      triple, target.getName(), featuresOf(target), options, llvm::Reloc::PIC_, {}, llvm::CodeGenOptLevel::Aggressive,
+      /*JIT=*/true));
 }
 
-/// Lanes, tiles and unrolling are chosen already: what is left is to clean up, and O1 does that as well as O3 in half the
-/// time.
+/// Lanes, tiles and unrolling are chosen already: what is left is to clean up, and O1 does that as well as O3 in half
+/// the time.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -126,11 +127,32 @@ static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &opt
   return lowered;
 }
 
+/// `TargetMachine::addPassesToEmitFile` without the machine scheduler. Kernels
+/// come in a good order, several independent vectors after each other for every
+/// step; the scheduler hoists loads and constants over it, which then are spilled.
+static bool addCodeGeneration(llvm::TargetMachine &machine, llvm::legacy::PassManager &passes,
+                              llvm::raw_pwrite_stream &stream, llvm::CodeGenFileType kind) {
+  auto *info = new llvm::MachineModuleInfoWrapperPass(&machine);
+  llvm::TargetPassConfig *config = machine.createPassConfig(passes);
+  config->setDisableVerify(true);
+  config->disablePass(&llvm::MachineSchedulerID);
+  passes.add(config);
+  passes.add(info);
+  if (config->addISelPasses())
+    return false;
+  config->addMachinePasses();
+  config->setInitialized();
+  if (machine.addAsmPrinter(passes, stream, nullptr, kind, info->getMMI().getContext()))
+    return false;
+  passes.add(llvm::createFreeMachineFunctionPass());
+  return true;
+}
+
 static llvm::Expected<std::string> emit(Lowered &lowered, llvm::CodeGenFileType kind) {
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
-  if (lowered.machine->addPassesToEmitFile(passes, stream, nullptr, kind))
+  if (!addCodeGeneration(*lowered.machine, passes, stream, kind))
     return llvm::createStringError("the target emits no such file");
   passes.run(*lowered.module);
   return std::string(buffer.begin(), buffer.end());
@@ -173,9 +195,9 @@ llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const Compiler
   module.walk([&](KernelOp kernel) {
     if (ScheduleAttr schedule = kernel.getScheduleAttr())
       stream << "target " << module->getAttrOfType<TargetAttr>("keops.target").getName() << ", "
-             << (schedule.getLaneAxis() == LaneAxis::Rows ? "rows" : "columns") << " on lanes: "
-             << schedule.getLanes() << " at a time; blocks of " << schedule.getRows() << " rows, tiles of "
-             << schedule.getColumns() << " columns, " << schedule.getChunk() << " columns a step";
+             << (schedule.getLaneAxis() == LaneAxis::Rows ? "rows" : "columns") << " on lanes: " << schedule.getLanes()
+             << " at a time; blocks of " << schedule.getRows() << " rows, tiles of " << schedule.getColumns()
+             << " columns, " << schedule.getChunk() << " columns a step";
   });
   explanation += costs;
   auto lowered = lower(module, options);
@@ -201,7 +223,8 @@ llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const Compiler
   artifact.scratchBytes = integer("scratch_bytes");
   for (Attribute attr : cast<ArrayAttr>(launch.get("arguments"))) {
     ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
-    artifact.arguments.push_back({static_cast<runtime::Axis>(fields[0]), static_cast<runtime::DType>(fields[2]), fields[1]});
+    artifact.arguments.push_back(
+        {static_cast<runtime::Axis>(fields[0]), static_cast<runtime::DType>(fields[2]), fields[1]});
   }
   for (auto [n, attr] : llvm::enumerate(cast<ArrayAttr>(launch.get("results")))) {
     ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();

@@ -59,8 +59,8 @@ std::unique_ptr<MLIRContext> keops::makeContext() {
 }
 
 static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
-    {Phase::Formula, "formula"},   {Phase::Simplified, "simplified"},     {Phase::Scheduled, "scheduled"},
-    {Phase::Tiled, "tiled"},       {Phase::Staged, "staged"},             {Phase::Approximated, "approximated"},
+    {Phase::Formula, "formula"},  {Phase::Simplified, "simplified"}, {Phase::Scheduled, "scheduled"},
+    {Phase::Tiled, "tiled"},      {Phase::Staged, "staged"},         {Phase::Approximated, "approximated"},
     {Phase::LLVMDialect, "llvm"},
 };
 
@@ -96,9 +96,12 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
     return;
-  case Phase::Approximated:
-    pm.addPass(createKeopsApproximateMath());
+  case Phase::Approximated: {
+    KeopsApproximateMathOptions approximations;
+    approximations.plainNaNs = true;
+    pm.addPass(createKeopsApproximateMath(approximations));
     return;
+  }
   case Phase::LLVMDialect:
     pm.addPass(createSCFToControlFlowPass());
     pm.addPass(createConvertVectorToLLVMPass());

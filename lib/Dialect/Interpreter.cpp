@@ -51,8 +51,7 @@ public:
                                             : a.value <= b.value;
     // The error of a truth value is 1 when the outcome is not certain.
     double distance = std::fabs(a.value - b.value), slack = a.error + b.error;
-    bool certain = slack == 0 || distance > slack ||
-                   (std::isinf(a.value) != std::isinf(b.value) && slack < kInfinity);
+    bool certain = slack == 0 || distance > slack || (std::isinf(a.value) != std::isinf(b.value) && slack < kInfinity);
     if (std::isnan(a.value) || std::isnan(b.value))
       certain = slack < kInfinity;
     return {{}, result ? 1.0 : 0.0, certain ? 0.0 : 1.0};
@@ -62,8 +61,8 @@ public:
     if (mask.error == 0)
       return taken;
     double gap = std::fabs(taken.value - other.value);
-    double error = taken.value == other.value ? std::max(taken.error, other.error)
-                                              : std::max(taken.error, gap + other.error);
+    double error =
+        taken.value == other.value ? std::max(taken.error, other.error) : std::max(taken.error, gap + other.error);
     return {{}, taken.value, std::isnan(error) ? kInfinity : error};
   }
   // An extremum moves by no more than its operands do, whichever is chosen.
@@ -80,7 +79,7 @@ public:
 
   LaneValue fold(ReductionInterface reduction, int64_t count,
                  llvm::function_ref<LaneValue(LaneIndex)> component) override;
-  void ifAny(LaneValue mask, llvm::function_ref<void()> body) override {
+  void ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue>) override {
     // A body taken in doubt is harmless: by contract it does nothing where the mask does not hold.
     if (mask.value != 0 || mask.error != 0)
       body();
@@ -100,8 +99,7 @@ public:
 
 protected:
   LaneIndex indexOp(IndexKind, LaneIndex, LaneIndex) override { llvm_unreachable("positions are constants here"); }
-  LaneValue indexBranch(LaneIndex, int64_t, llvm::function_ref<LaneValue()>,
-                        llvm::function_ref<LaneValue()>) override {
+  LaneValue indexBranch(LaneIndex, int64_t, llvm::function_ref<LaneValue()>, llvm::function_ref<LaneValue()>) override {
     llvm_unreachable("positions are constants here");
   }
 
@@ -309,8 +307,7 @@ private:
     for (Value operand : op->getOperands())
       operands.push_back(get(operand));
     for (int64_t d = 0; d < type.getDim(); ++d)
-      components[d] =
-          op.component(lane, [&](unsigned n, LaneIndex k) { return operands[n][k.constant]; }, d);
+      components[d] = op.component(lane, [&](unsigned n, LaneIndex k) { return operands[n][k.constant]; }, d);
     return components;
   }
 

@@ -96,33 +96,59 @@ SmallVector<ReductionResult> LogSumExpAttr::results(ArrayRef<int64_t> dims) cons
 // One test for a new maximum, rarely taken, serves this many columns.
 int64_t LogSumExpAttr::preferredChunk() const { return 8; }
 
+/// How far terms may exceed the maximum of the state before it is raised: rarely
+/// then, and the sums stay far below what would overflow.
+static constexpr double kSlack = 16;
+
 void LogSumExpAttr::init(Lane &lane, ReductionState &state) const {
   state.set(kMaximum, 0, lane.unary(UnaryKind::Neg, lane.largest()));
   lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.constant(0)); });
 }
 
-/// Raises the maximum to at most the largest finite number and scales the sums.
-static void raiseMaximum(Lane &lane, ReductionState &state, LaneValue maximum) {
+// The maximum of earlier columns is nearly that of all: few later ones exceed it.
+void LogSumExpAttr::resume(Lane &lane, ReductionState &state, ReductionState &earlier) const {
+  state.set(kMaximum, 0, earlier.get(kMaximum, 0));
+  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.constant(0)); });
+}
+
+/// Raises the maximum where it is above the limit, to at most the largest finite
+/// number, and scales the sums.
+static void raiseMaximum(Lane &lane, ReductionState &state, LaneValue limit, LaneValue maximum) {
   LaneValue largest = lane.largest();
   maximum = lane.select(lane.less(largest, maximum), largest, maximum);
-  LaneValue scale = lane.exp(lane.sub(state.get(kMaximum, 0), maximum));
+  maximum = lane.select(lane.less(limit, maximum), maximum, state.get(kMaximum, 0));
+  LaneValue scale = lane.boundedExp(lane.sub(state.get(kMaximum, 0), maximum));
   state.set(kMaximum, 0, maximum);
   lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.mul(state.get(kSums, d), scale)); });
 }
 
 void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
   SmallVector<LaneValue> exponents;
-  LaneValue before = state.get(kMaximum, 0), maximum = before;
+  LaneValue limit = lane.add(state.get(kMaximum, 0), lane.constant(kSlack)), maximum;
   for (ReductionTerm *term : chunk) {
     exponents.push_back(term->get(0, 0));
-    maximum = lane.larger(exponents.back(), maximum);
+    maximum = exponents.size() == 1 ? exponents.back() : lane.larger(exponents.back(), maximum);
   }
-  lane.ifAny(lane.less(before, maximum), [&] { raiseMaximum(lane, state, maximum); });
+  bool weighted = state.dims.size() == 2;
+  auto exceed = [&] {
+    raiseMaximum(lane, state, limit, maximum);
+    // A term +inf is added here; for the bounded exponential it becomes a finite one.
+    for (auto [term, exponent] : llvm::zip(chunk, exponents)) {
+      LaneValue infinite = lane.less(lane.largest(), exponent);
+      lane.forEach(state.dims.back(), [&, term = term](LaneIndex d) {
+        LaneValue sum = state.get(kSums, d), more = lane.infinity();
+        if (weighted)
+          more = lane.mul(more, term->get(1, d));
+        state.set(kSums, d, lane.select(infinite, lane.add(sum, more), sum));
+      });
+      exponent = lane.select(infinite, lane.largest(), exponent);
+    }
+  };
+  lane.ifAny(lane.less(limit, maximum), exceed, exponents);
   LaneValue shift = state.get(kMaximum, 0);
   SmallVector<LaneValue> weights;
   for (LaneValue exponent : exponents)
-    weights.push_back(lane.exp(lane.sub(exponent, shift)));
-  bool weighted = state.dims.size() == 2;
+    weights.push_back(lane.boundedExp(lane.sub(exponent, shift)));
   lane.forEach(state.dims.back(), [&](LaneIndex d) {
     LaneValue sum = state.get(kSums, d);
     for (auto [term, weight] : llvm::zip(chunk, weights))
@@ -134,7 +160,8 @@ void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduc
 void LogSumExpAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
   LaneValue a = into.get(kMaximum, 0), b = from.get(kMaximum, 0);
   LaneValue maximum = lane.larger(b, a);
-  LaneValue scaleInto = lane.exp(lane.sub(a, maximum)), scaleFrom = lane.exp(lane.sub(b, maximum));
+  LaneValue scaleInto = lane.boundedExp(lane.sub(a, maximum));
+  LaneValue scaleFrom = lane.boundedExp(lane.sub(b, maximum));
   into.set(kMaximum, 0, maximum);
   lane.forEach(into.dims.back(), [&](LaneIndex d) {
     LaneValue scaled = lane.mul(into.get(kSums, d), scaleInto);
@@ -286,7 +313,8 @@ SmallVector<ReductionResult> KSmallestAttr::results(ArrayRef<int64_t> dims) cons
   return results;
 }
 
-int64_t KSmallestAttr::preferredChunk() const { return 1; }
+// One test whether anything is inserted serves this many columns.
+int64_t KSmallestAttr::preferredChunk() const { return 8; }
 
 void KSmallestAttr::init(Lane &lane, ReductionState &state) const {
   lane.forEach(getK() * state.dims[0], [&](LaneIndex element) {
@@ -296,44 +324,64 @@ void KSmallestAttr::init(Lane &lane, ReductionState &state) const {
   });
 }
 
-/// Inserts (value, row) into the sorted list of component d. Elements after the
-/// place of insertion move down by one, so once a lane has taken its place it
-/// takes every following one.
+/// Inserts (value, row) into the sorted list of component d. From the last rank
+/// down, each takes what was one rank before, the new one, or keeps its own: no
+/// rank waits for another.
 static void insert(const KSmallestAttr &attr, Lane &lane, ReductionState &state, LaneIndex d, LaneValue value,
                    LaneValue row, bool breakTies) {
+  int64_t dim = state.dims[0], last = attr.getK() - 1;
   bool index = attr.givesIndex();
-  int64_t dim = state.dims[0];
-  LaneValue no = lane.less(lane.constant(0), lane.constant(0));
-  SmallVector<LaneValue> carried = {no, value};
-  if (index)
-    carried.push_back(row);
-  lane.loop(attr.getK(), carried, [&](LaneIndex rank, ArrayRef<LaneValue> now) -> SmallVector<LaneValue> {
-    LaneIndex element = lane.add(lane.mul(rank, dim), d);
-    LaneValue kept = state.get(kValue, element);
-    LaneValue keptRow = index ? state.get(kRow, element) : LaneValue();
-    LaneValue before = index && breakTies ? comesBefore(lane, now[1], now[2], kept, keptRow) : lane.less(now[1], kept);
-    LaneValue take = lane.maskOr(now[0], before);
-    // As values, what stays and what moves on are the smaller and the larger.
-    state.set(kValue, element, lane.smaller(now[1], kept));
-    SmallVector<LaneValue> next = {take, lane.larger(kept, now[1])};
+  struct Entry {
+    LaneIndex element;
+    LaneValue value, row, isLater;
+  };
+  auto entry = [&](LaneIndex rank) {
+    Entry entry;
+    entry.element = lane.add(lane.mul(rank, dim), d);
+    entry.value = state.get(kValue, entry.element);
+    if (index)
+      entry.row = state.get(kRow, entry.element);
+    entry.isLater =
+        index && breakTies ? comesBefore(lane, value, row, entry.value, entry.row) : lane.less(value, entry.value);
+    return entry;
+  };
+  // As values, the new one or what stays is the smaller, or for NaN what stays.
+  auto keep = [&](const Entry &kept) {
+    state.set(kValue, kept.element, lane.smaller(value, kept.value));
+    if (index)
+      state.set(kRow, kept.element, lane.select(kept.isLater, row, kept.row));
+  };
+  lane.loop(last, {}, [&](LaneIndex step, ArrayRef<LaneValue>) -> SmallVector<LaneValue> {
+    LaneIndex rank = lane.add(lane.mul(step, -1), last);
+    Entry kept = entry(rank), before = entry(lane.add(rank, -1));
+    LaneValue moved = lane.select(before.isLater, before.value, lane.smaller(value, kept.value));
+    state.set(kValue, kept.element, moved);
     if (index) {
-      state.set(kRow, element, lane.select(take, now[2], keptRow));
-      next.push_back(lane.select(take, keptRow, now[2]));
+      LaneValue stays = lane.select(kept.isLater, row, kept.row);
+      state.set(kRow, kept.element, lane.select(before.isLater, before.row, stays));
     }
-    return next;
+    return {};
   });
+  keep(entry(0));
 }
 
 void KSmallestAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
   int64_t dim = state.dims[0];
-  for (ReductionTerm *term : chunk)
-    lane.forEach(dim, [&](LaneIndex d) {
-      LaneValue value = term->get(0, d);
-      LaneValue largest = state.get(kValue, lane.add(LaneIndex((getK() - 1) * dim), d));
-      lane.ifAny(lane.less(value, largest), [&] {
-        insert(*this, lane, state, d, value, givesIndex() ? term->row() : LaneValue(), /*breakTies=*/false);
-      });
+  lane.forEach(dim, [&](LaneIndex d) {
+    LaneIndex last = lane.add(LaneIndex((getK() - 1) * dim), d);
+    LaneValue largest = state.get(kValue, last), smallest = largest;
+    SmallVector<LaneValue> values;
+    for (ReductionTerm *term : chunk) {
+      values.push_back(term->get(0, d));
+      smallest = lane.smaller(values.back(), smallest);
+    }
+    lane.ifAny(lane.less(smallest, largest), [&] {
+      for (auto [term, value] : llvm::zip(chunk, values))
+        lane.ifAny(lane.less(value, state.get(kValue, last)), [&, term = term, value = value] {
+          insert(*this, lane, state, d, value, givesIndex() ? term->row() : LaneValue(), /*breakTies=*/false);
+        });
     });
+  });
 }
 
 void KSmallestAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {

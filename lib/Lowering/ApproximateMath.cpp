@@ -235,12 +235,12 @@ static void addCall(RewritePatternSet &patterns, StringRef name) {
 }
 
 template <typename OpTy>
-static void addExp(RewritePatternSet &patterns, ExpBase base, bool hasScalef) {
+static void addExp(RewritePatternSet &patterns, ExpBase base, ApproximateMathOptions options) {
   addKernel<OpTy>(patterns, [=](MathBuilder &m, OpTy op) {
     Value x = op.getOperand();
-    if (hasScalef && m.fitsScalef())
+    if (options.hasScalef && m.fitsScalef())
       return emitExpWithScalef(m, x, base);
-    return emitExp(m, x, base, op->hasAttr(kNeverPositiveAttr) || hasSign(x, -1));
+    return emitExp(m, x, base, op->hasAttr(kNeverPositiveAttr) || hasSign(x, -1), options.plainNaNs);
   });
 }
 
@@ -259,8 +259,8 @@ static Value emitIntegerPower(PatternRewriter &rewriter, math::FPowIOp op) {
 }
 
 void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const ApproximateMathOptions &options) {
-  addExp<math::ExpOp>(patterns, ExpBase::E, options.hasScalef);
-  addExp<math::Exp2Op>(patterns, ExpBase::Two, options.hasScalef);
+  addExp<math::ExpOp>(patterns, ExpBase::E, options);
+  addExp<math::Exp2Op>(patterns, ExpBase::Two, options);
   addKernel<math::LogOp>(patterns, [](MathBuilder &m, auto op) { return emitLog(m, op.getOperand(), ExpBase::E); });
   addKernel<math::Log2Op>(patterns, [](MathBuilder &m, auto op) { return emitLog(m, op.getOperand(), ExpBase::Two); });
   addKernel<math::RsqrtOp>(patterns, [](MathBuilder &m, auto op) { return emitRsqrt(m, op.getOperand()); });

@@ -90,12 +90,12 @@ void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
     Value x = op.getOperand();
     return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), m.mul(x, m.constant(1 / std::log(2.0))))
-                     : emitExp(m, x, ExpBase::E, op->hasAttr(kNeverPositiveAttr));
+                     : emitExp(m, x, ExpBase::E, op->hasAttr(kNeverPositiveAttr), /*plainNaNs=*/false);
   });
   addEmit<math::Exp2Op>(patterns, [](PatternRewriter &rewriter, math::Exp2Op op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
     return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), op.getOperand())
-                     : emitExp(m, op.getOperand(), ExpBase::Two, op->hasAttr(kNeverPositiveAttr));
+                     : emitExp(m, op.getOperand(), ExpBase::Two, op->hasAttr(kNeverPositiveAttr), /*plainNaNs=*/false);
   });
   addEmit<math::LogOp>(patterns, [](PatternRewriter &rewriter, math::LogOp op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());

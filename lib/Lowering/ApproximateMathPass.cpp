@@ -28,6 +28,7 @@ struct ApproximateMathPass : keops::impl::KeopsApproximateMathBase<ApproximateMa
     ApproximateMathOptions options;
     auto target = getOperation()->getAttrOfType<TargetAttr>("keops.target");
     options.hasScalef = hasScalef || (target && target.getScalef());
+    options.plainNaNs = plainNaNs;
     for (auto gpuModule : getOperation().getOps<gpu::GPUModuleOp>())
       if (failed(approximateMathGPU(gpuModule)))
         return signalPassFailure();

@@ -10,8 +10,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "MachineLane.h"
+#include "keops/Lowering/ApproximateMath.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -70,6 +72,21 @@ void MachineState::unflatten(ValueRange values) {
       cell = values[next++];
 }
 
+SmallVector<Value> keops::flatten(ArrayRef<MachineState> states) {
+  SmallVector<Value> values;
+  for (const MachineState &state : states)
+    llvm::append_range(values, state.flatten());
+  return values;
+}
+
+void keops::unflatten(MutableArrayRef<MachineState> states, ValueRange values) {
+  for (MachineState &state : states) {
+    size_t count = state.flatten().size();
+    state.unflatten(values.take_front(count));
+    values = values.drop_front(count);
+  }
+}
+
 //===----------------------------------------------------------------------===//
 // Types and constants
 //===----------------------------------------------------------------------===//
@@ -98,9 +115,7 @@ Value MachineLane::convert(Value value, Type elementType) {
   Type from = getElementTypeOrSelf(value);
   if (from == elementType)
     return value;
-  Type to = isa<VectorType>(value.getType())
-                ? cast<VectorType>(value.getType()).clone(elementType)
-                : elementType;
+  Type to = isa<VectorType>(value.getType()) ? cast<VectorType>(value.getType()).clone(elementType) : elementType;
   unsigned before = from.getIntOrFloatBitWidth(), after = elementType.getIntOrFloatBitWidth();
   if (isa<FloatType>(from) && isa<FloatType>(elementType))
     return before < after ? arith::ExtFOp::create(builder, loc, to, value).getResult()
@@ -141,6 +156,12 @@ LaneValue MachineLane::largest() {
 //===----------------------------------------------------------------------===//
 // Arithmetic
 //===----------------------------------------------------------------------===//
+
+LaneValue MachineLane::boundedExp(LaneValue x) {
+  LaneValue result = exp(x);
+  result.ssa.getDefiningOp()->setAttr(kNeverPositiveAttr, builder.getUnitAttr());
+  return result;
+}
 
 LaneValue MachineLane::unary(UnaryKind kind, LaneValue x) {
   Value v = x.ssa;
@@ -260,30 +281,60 @@ LaneValue MachineLane::fold(ReductionInterface, int64_t, llvm::function_ref<Lane
   llvm_unreachable("tiling has made a level of it");
 }
 
-void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body) {
+void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue> values) {
   Value any = mask.ssa;
   if (auto vector = dyn_cast<VectorType>(any.getType())) {
+    // Compared and joined register by register, or else masks of many lanes are packed first.
+    int64_t count = vector.getNumElements();
+    auto compare = any.getDefiningOp<arith::CmpFOp>();
+    if (compare && registerLanes && count > registerLanes && count % registerLanes == 0) {
+      auto part = [&](Value whole, int64_t first) -> Value {
+        return vector::ExtractStridedSliceOp::create(builder, loc, whole, first, registerLanes, /*strides=*/1);
+      };
+      Value joined;
+      for (int64_t first = 0; first < count; first += registerLanes) {
+        Value mask = arith::CmpFOp::create(builder, loc, compare.getPredicate(), part(compare.getLhs(), first),
+                                           part(compare.getRhs(), first));
+        joined = joined ? arith::OrIOp::create(builder, loc, joined, mask).getResult() : mask;
+      }
+      any = joined;
+      count = registerLanes;
+    }
     // As integers of the numbers' width, so that an x86 test of a whole vector serves.
-    Type wide = vector.clone(builder.getIntegerType(element.getIntOrFloatBitWidth()));
+    Type wide = VectorType::get({count}, builder.getIntegerType(element.getIntOrFloatBitWidth()));
     Value bits = arith::ExtSIOp::create(builder, loc, wide, any);
     Value joined = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, bits);
     Value zero = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(joined.getType(), 0));
     any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, joined, zero);
   }
-  SmallVector<Value> before = registers ? registers->flatten() : SmallVector<Value>();
+  if (registerLanes) {
+    // What is moved to and from the stack is moved in the rare branch then.
+    Value no = arith::ConstantIntOp::create(builder, loc, 0, 1);
+    any = LLVM::ExpectOp::create(builder, loc, any, no);
+  }
+  auto carried = [&] {
+    SmallVector<Value> all = registers ? registers->flatten() : SmallVector<Value>();
+    for (const LaneValue &value : values)
+      all.push_back(value.ssa);
+    return all;
+  };
+  SmallVector<Value> before = carried();
   auto ifOp = scf::IfOp::create(builder, loc, ValueRange(before).getTypes(), any, /*withElseRegion=*/!before.empty());
   {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(ifOp.thenBlock());
     body();
     if (!before.empty()) {
-      scf::YieldOp::create(builder, loc, registers->flatten());
+      scf::YieldOp::create(builder, loc, carried());
       builder.setInsertionPointToStart(ifOp.elseBlock());
       scf::YieldOp::create(builder, loc, before);
     }
   }
+  ValueRange results = ifOp.getResults();
   if (registers)
-    registers->unflatten(ifOp.getResults());
+    registers->unflatten(results.drop_back(values.size()));
+  for (auto [value, result] : llvm::zip(values, results.take_back(values.size())))
+    value = {result};
 }
 
 void MachineLane::forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) {
@@ -316,7 +367,8 @@ MachineLane::loop(int64_t count, ArrayRef<LaneValue> carried,
     now = body(LaneIndex(loop.getInductionVar()), now);
     for (auto [value, carriedValue] : llvm::zip(values, now))
       value = splat(convert(carriedValue.ssa, getElementTypeOrSelf(value)));
-    scf::YieldOp::create(builder, loc, values);
+    if (!values.empty()) // A loop that carries nothing has its terminator already.
+      scf::YieldOp::create(builder, loc, values);
   }
   return llvm::map_to_vector(loop.getResults(), [](Value value) { return LaneValue{value}; });
 }
@@ -337,40 +389,50 @@ private:
 };
 } // namespace
 
-LaneValue MachineLane::contract(ReductionInterface reduction, int64_t count, bool vector,
-                                llvm::function_ref<LaneValue(LaneIndex)> component) {
-  MachineState state;
-  state.dims = {1};
-  state.lane = this;
-  for (const StateSlot &slot : reduction.slots({1})) {
-    Type type = slot.kind == StateSlot::Kind::Row ? builder.getI64Type() : element;
-    state.types.push_back(vector ? laneType(type) : type);
-    state.cells.emplace_back(slot.count);
-  }
+SmallVector<LaneValue> MachineLane::contract(ReductionInterface reduction, int64_t count, bool vector, unsigned folds,
+                                             llvm::function_ref<LaneValue(unsigned, LaneIndex)> component) {
   MachineState *outer = registers;
-  registers = &state;
-  reduction.init(*this, state);
+  SmallVector<MachineState, 2> states(folds);
+  for (MachineState &state : states) {
+    state.dims = {1};
+    state.lane = this;
+    for (const StateSlot &slot : reduction.slots({1})) {
+      Type type = slot.kind == StateSlot::Kind::Row ? builder.getI64Type() : element;
+      state.types.push_back(vector ? laneType(type) : type);
+      state.cells.emplace_back(slot.count);
+    }
+    registers = &state;
+    reduction.init(*this, state);
+  }
   auto step = [&](LaneIndex d) {
-    ComponentTerm term(*this, component, d);
-    reduction.accumulate(*this, state, {&term});
+    for (auto [fold, state] : llvm::enumerate(states)) {
+      registers = &state;
+      auto get = [&, fold = fold](LaneIndex d) { return component(fold, d); };
+      ComponentTerm term(*this, get, d);
+      reduction.accumulate(*this, state, {&term});
+    }
   };
   int64_t done = 0;
   if (count > std::max<int64_t>(unroll, 1)) {
     // Some components a turn, so that the loop itself costs little.
     constexpr int64_t kPanel = 8;
     done = count / kPanel * kPanel;
-    auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(kPanel), state.flatten());
+    auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(kPanel), flatten(states));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
-    state.unflatten(loop.getRegionIterArgs());
+    unflatten(states, loop.getRegionIterArgs());
     for (int64_t d = 0; d < kPanel; ++d)
       step(add(LaneIndex(loop.getInductionVar()), d));
-    scf::YieldOp::create(builder, loc, state.flatten());
-    state.unflatten(loop.getResults());
+    scf::YieldOp::create(builder, loc, flatten(states));
+    unflatten(states, loop.getResults());
   }
   for (int64_t d = done; d < count; ++d)
     step(d);
-  LaneValue result = reduction.finalize(*this, state, 0, 0);
+  SmallVector<LaneValue> results;
+  for (MachineState &state : states) {
+    registers = &state;
+    results.push_back({convert(reduction.finalize(*this, state, 0, 0).ssa, element)});
+  }
   registers = outer;
-  return {convert(result.ssa, element)};
+  return results;
 }

@@ -43,6 +43,10 @@ public:
   void unflatten(mlir::ValueRange values);
 };
 
+/// The same for several states that are carried together.
+llvm::SmallVector<mlir::Value> flatten(llvm::ArrayRef<MachineState> states);
+void unflatten(llvm::MutableArrayRef<MachineState> states, mlir::ValueRange values);
+
 class MachineLane : public Lane {
 public:
   /// `lanes` is 1 for scalar code. A loop of at most `unroll` turns is unrolled.
@@ -59,17 +63,20 @@ public:
   LaneValue maskOr(LaneValue a, LaneValue b) override;
   LaneValue number(LaneIndex d) override;
   LaneValue largest() override;
+  LaneValue boundedExp(LaneValue x) override;
   LaneValue fold(ReductionInterface, int64_t, llvm::function_ref<LaneValue(LaneIndex)>) override;
-  void ifAny(LaneValue mask, llvm::function_ref<void()> body) override;
+  void ifAny(LaneValue mask, llvm::function_ref<void()> body, llvm::MutableArrayRef<LaneValue> values = {}) override;
   void forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) override;
   llvm::SmallVector<LaneValue>
   loop(int64_t count, llvm::ArrayRef<LaneValue> carried,
        llvm::function_ref<llvm::SmallVector<LaneValue>(LaneIndex, llvm::ArrayRef<LaneValue>)> body) override;
 
   /// The level `contract`: folds components with registers, unrolled or as a
-  /// loop. `vector` says that the components differ between lanes.
-  LaneValue contract(ReductionInterface reduction, int64_t count, bool vector,
-                     llvm::function_ref<LaneValue(LaneIndex)> component);
+  /// loop. `vector` says that the components differ between lanes. Several folds
+  /// (one per column) go through the components together, so that what they read
+  /// alike is read once.
+  llvm::SmallVector<LaneValue> contract(ReductionInterface reduction, int64_t count, bool vector, unsigned folds,
+                                        llvm::function_ref<LaneValue(unsigned fold, LaneIndex d)> component);
 
   /// A scalar or vector type like `element` on all lanes.
   mlir::Type laneType(mlir::Type type) const;
@@ -89,6 +96,9 @@ public:
   int64_t unroll;
   /// The state whose registers `ifAny` carries.
   MachineState *registers = nullptr;
+  /// Lanes of one register, for the tests of `ifAny`; 0 for a target that has
+  /// one thread a lane.
+  int64_t registerLanes = 0;
 
 protected:
   LaneIndex indexOp(IndexKind kind, LaneIndex a, LaneIndex b) override;

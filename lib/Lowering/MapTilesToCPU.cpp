@@ -104,6 +104,7 @@ private:
   Value bytes(Value base, int64_t offset);
   Value element(Value base, Type type, Value index);
   Value load(Value base, Type elementType, Value index, int64_t count = 1);
+  Value loadInput(Value base, Value index);
   void store(Value base, Type elementType, Value index, Value value);
   Value mul(Value a, int64_t b);
   Value add(Value a, Value b) { return arith::AddIOp::create(builder, loc, a, b); }
@@ -179,9 +180,11 @@ CpuMapping::CpuMapping(KernelOp kernel)
     : kernel(kernel), schedule(*kernel.getSchedule()), builder(kernel), loc(kernel.getLoc()),
       number(numberType(kernel)), pointer(LLVM::LLVMPointerType::get(kernel.getContext())),
       rowLanes(schedule.getLaneAxis() == LaneAxis::Rows), lanes(schedule.getLanes()),
-      laneIndex(rowLanes ? IndexSet::I : IndexSet::J),
-      vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
-      scalarLane(builder, loc, number, 1, schedule.getUnroll()) {}
+      laneIndex(rowLanes ? IndexSet::I : IndexSet::J), vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
+      scalarLane(builder, loc, number, 1, schedule.getUnroll()) {
+  auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<TargetAttr>("keops.target");
+  vectorLane.registerLanes = target ? target.getVectorBits() / number.getIntOrFloatBitWidth() : lanes;
+}
 
 Type CpuMapping::slotType(const StateSlot &slot, bool wide) const {
   MLIRContext *context = number.getContext();
@@ -198,9 +201,7 @@ Type CpuMapping::slotType(const StateSlot &slot, bool wide) const {
   llvm_unreachable("all kinds are handled");
 }
 
-static int64_t byteSize(Type type) {
-  return isa<LLVM::LLVMPointerType>(type) ? 8 : type.getIntOrFloatBitWidth() / 8;
-}
+static int64_t byteSize(Type type) { return isa<LLVM::LLVMPointerType>(type) ? 8 : type.getIntOrFloatBitWidth() / 8; }
 
 void CpuMapping::layOut() {
   for (BlockArgument argument : kernel.getBody().getArguments()) {
@@ -229,20 +230,16 @@ void CpuMapping::layOut() {
   colBuffer.scratchOffset = reserve(paddedColumns * colFields.width * byteSize(number));
 
   if (StageOp stage = kernel.getStage(StageKind::Call))
-    stage.getBody().walk([&](MapOp map) {
-      mapOffsets[map] = reserve(map.getType().getDim() * byteSize(number));
-    });
+    stage.getBody().walk([&](MapOp map) { mapOffsets[map] = reserve(map.getType().getDim() * byteSize(number)); });
   for (StageKind kind : {StageKind::Rows, StageKind::Cols, StageKind::Finish})
     if (StageOp stage = kernel.getStage(kind))
-      stage.getBody().walk([&](MapOp map) {
-        mapOffsets[map] = reserve(map.getType().getDim() * lanes * byteSize(number));
-      });
+      stage.getBody().walk(
+          [&](MapOp map) { mapOffsets[map] = reserve(map.getType().getDim() * lanes * byteSize(number)); });
   StageOp pairs = kernel.getStage(StageKind::Pairs);
   if (pairs) {
     int64_t before = scratchBytes;
-    pairs.getBody().walk([&](MapOp map) {
-      mapOffsets[map] = reserve(map.getType().getDim() * lanes * byteSize(number));
-    });
+    pairs.getBody().walk(
+        [&](MapOp map) { mapOffsets[map] = reserve(map.getType().getDim() * lanes * byteSize(number)); });
     mapCopyBytes = scratchBytes - before;
     scratchBytes += mapCopyBytes * (schedule.getChunk() - 1);
     for (auto op : pairs.getBody().getOps<AccumulateOp>()) {
@@ -288,6 +285,23 @@ Value CpuMapping::load(Value base, Type elementType, Value index, int64_t count)
   return LLVM::LoadOp::create(builder, loc, type, element(base, elementType, index), byteSize(elementType));
 }
 
+/// A number of the caller's; any NaN becomes the one without a payload, which is
+/// what exponentials ask for (ApproximateMath.h) and no arithmetic changes.
+Value CpuMapping::loadInput(Value base, Value index) {
+  // In integers, because a compiler may take floating-point NaNs for equal.
+  unsigned width = number.getIntOrFloatBitWidth();
+  const llvm::fltSemantics &semantics = cast<FloatType>(number).getFloatSemantics();
+  auto constant = [&](const APInt &value) -> Value {
+    return arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(builder.getIntegerType(width), value));
+  };
+  Value bits = load(base, builder.getIntegerType(width), index);
+  Value magnitude = arith::AndIOp::create(builder, loc, bits, constant(APInt::getSignedMaxValue(width)));
+  Value isNaN = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ugt, magnitude,
+                                      constant(APFloat::getInf(semantics).bitcastToAPInt()));
+  Value plain = constant(APFloat::getQNaN(semantics).bitcastToAPInt());
+  return arith::BitcastOp::create(builder, loc, number, arith::SelectOp::create(builder, loc, isNaN, plain, bits));
+}
+
 void CpuMapping::store(Value base, Type elementType, Value index, Value value) {
   LLVM::StoreOp::create(builder, loc, value, element(base, elementType, index), byteSize(elementType));
 }
@@ -331,8 +345,8 @@ void CpuMapping::storeField(const Buffer &buffer, const Fields &fields, Value va
 //===----------------------------------------------------------------------===//
 
 func::FuncOp CpuMapping::beginFunction(StringRef suffix) {
-  auto function = func::FuncOp::create(builder, loc, (kernel.getSymName() + suffix).str(),
-                                       builder.getFunctionType({pointer}, {}));
+  auto function =
+      func::FuncOp::create(builder, loc, (kernel.getSymName() + suffix).str(), builder.getFunctionType({pointer}, {}));
   builder.setInsertionPointToStart(function.addEntryBlock());
   frame = function.getArgument(0);
   scratch = frameField(kScratch, pointer);
@@ -347,10 +361,10 @@ void CpuMapping::useScratchMaps(StageEmitter &emitter, int64_t copy) {
   auto index = [this, &emitter](MapOp map, LaneIndex d) {
     return mul(scalarLane.position(d), emitter.onLanes(map) ? lanes : 1);
   };
-  emitter.storeMap = [=, this](MapOp map, LaneIndex d, Value value) {
+  emitter.storeMap = [=](MapOp map, LaneIndex d, Value value) {
     store(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d), value);
   };
-  emitter.loadMap = [=, this, &emitter](MapOp map, LaneIndex d) {
+  emitter.loadMap = [=, &emitter](MapOp map, LaneIndex d) {
     return load(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d),
                 emitter.onLanes(map) ? lanes : 1);
   };
@@ -365,8 +379,8 @@ void CpuMapping::emitCallStage() {
     Value n = i64(argument.getArgNumber());
     Value base = load(frameField(kInputs, pointer), pointer, n);
     Value stride = load(frameField(kComponentStrides, pointer), builder.getI64Type(), n);
-    auto component = [=, this](LaneIndex d) {
-      return load(base, number, arith::MulIOp::create(builder, loc, scalarLane.position(d), stride));
+    auto component = [=](LaneIndex d) {
+      return loadInput(base, arith::MulIOp::create(builder, loc, scalarLane.position(d), stride));
     };
     SmallVector<Value> loaded;
     if (type.getDim() <= std::max<int64_t>(schedule.getUnroll(), 1))
@@ -386,9 +400,7 @@ void CpuMapping::emitCallStage() {
   for (auto [result, yielded] : llvm::zip(stage.getResults(), stage.getBody().front().getTerminator()->getOperands())) {
     if (auto map = yielded.getDefiningOp<MapOp>()) {
       int64_t offset = mapOffsets.lookup(map);
-      callSources[result] = [=, this](LaneIndex d) {
-        return load(bytes(scratch, offset), number, scalarLane.position(d));
-      };
+      callSources[result] = [=](LaneIndex d) { return load(bytes(scratch, offset), number, scalarLane.position(d)); };
       continue;
     }
     Value value = emitter.get(yielded);
@@ -403,8 +415,9 @@ void CpuMapping::bindCall(StageEmitter &emitter) {
 
 void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Value begin, Value count, Value padded) {
   Value last = sub(count, i64(1));
-  for (auto [value, offset] : fields.offsets) {
-    auto argument = dyn_cast<BlockArgument>(value);
+  for (auto &field : fields.offsets) {
+    int64_t offset = field.second;
+    auto argument = dyn_cast<BlockArgument>(field.first);
     if (!argument || cast<VecType>(argument.getType()).getIndices() != set)
       continue;
     Value n = i64(argument.getArgNumber());
@@ -415,9 +428,9 @@ void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Va
       // Lanes beyond the end repeat the last row: their results are never used.
       Value row = add(begin, min(position, last));
       Value rowBase = element(base, number, arith::MulIOp::create(builder, loc, row, rowStride));
-      scalarLane.forEach(cast<VecType>(argument.getType()).getDim(), [&, offset = offset](LaneIndex d) {
+      scalarLane.forEach(cast<VecType>(argument.getType()).getDim(), [&](LaneIndex d) {
         Value from = arith::MulIOp::create(builder, loc, scalarLane.position(d), componentStride);
-        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, position), load(rowBase, number, from));
+        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, position), loadInput(rowBase, from));
       });
     });
   }
@@ -425,7 +438,7 @@ void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Va
 
 void CpuMapping::bindBuffer(StageEmitter &emitter, const Fields &fields, const Buffer &buffer, Value position) {
   for (auto [value, offset] : fields.offsets)
-    emitter.bind(value, [=, this, &fields, &buffer, value = value](LaneIndex d) {
+    emitter.bind(value, [=, &fields, &buffer, value = value](LaneIndex d) {
       return loadField(buffer, fields, value, d, position);
     });
 }
@@ -480,12 +493,12 @@ MachineState CpuMapping::blockState(const StateLayout &layout, MachineLane &lane
     state.types.push_back(lane.laneType(elements.back()));
     state.cells.emplace_back();
   }
-  auto index = [=, this](LaneIndex e) { return add(mul(scalarLane.position(e), schedule.getRows()), row); };
+  auto index = [=](LaneIndex e) { return add(mul(scalarLane.position(e), schedule.getRows()), row); };
   int64_t width = lane.lanes;
-  state.load = [=, this, &layout](unsigned slot, LaneIndex e) {
+  state.load = [=, &layout](unsigned slot, LaneIndex e) {
     return load(bytes(base, layout.blockOffsets[slot]), elements[slot], index(e), width);
   };
-  state.store = [=, this, &layout](unsigned slot, LaneIndex e, Value value) {
+  state.store = [=, &layout](unsigned slot, LaneIndex e, Value value) {
     store(bytes(base, layout.blockOffsets[slot]), elements[slot], index(e), value);
   };
   return state;
@@ -502,11 +515,11 @@ MachineState CpuMapping::partialState(const StateLayout &layout, MachineLane &la
     bool inRegisters = !slot.inMemory && slot.count <= std::max<int64_t>(schedule.getUnroll(), 1);
     state.cells.emplace_back(inRegisters ? slot.count : 0);
   }
-  auto index = [=, this](LaneIndex e) { return mul(scalarLane.position(e), lanes); };
-  state.load = [=, this, &layout](unsigned slot, LaneIndex e) {
+  auto index = [=](LaneIndex e) { return mul(scalarLane.position(e), lanes); };
+  state.load = [=, &layout](unsigned slot, LaneIndex e) {
     return load(bytes(scratch, layout.laneOffsets[slot]), elements[slot], index(e), lanes);
   };
-  state.store = [=, this, &layout](unsigned slot, LaneIndex e, Value value) {
+  state.store = [=, &layout](unsigned slot, LaneIndex e, Value value) {
     store(bytes(scratch, layout.laneOffsets[slot]), elements[slot], index(e), value);
   };
   return state;
@@ -520,7 +533,7 @@ void CpuMapping::bindPreloaded(StageEmitter &emitter, const Fields &fields, cons
                                llvm::DenseMap<Value, SmallVector<Value>> &preloaded) {
   for (auto [value, offset] : fields.offsets) {
     SmallVector<Value> values = preloaded.lookup(value);
-    emitter.bind(value, [=, this, &fields, &buffer, value = value](LaneIndex d) {
+    emitter.bind(value, [=, &fields, &buffer, value = value](LaneIndex d) {
       if (d.isConstant() && !values.empty())
         return values[d.constant];
       return loadField(buffer, fields, value, d, position);
@@ -546,22 +559,13 @@ void CpuMapping::emitGroup(Value row, Value firstColumn, Value numColumns) {
       continue;
     }
     partial.push_back(partialState(layout, vectorLane));
+    if (rowLanes) {
+      MachineState earlier = blockState(layout, vectorLane, frameField(kState, pointer), row);
+      layout.op.getReduction().resume(vectorLane, partial.back(), earlier);
+      continue;
+    }
     layout.op.getReduction().init(vectorLane, partial.back());
   }
-
-  auto flatten = [&] {
-    SmallVector<Value> values;
-    for (MachineState &state : partial)
-      llvm::append_range(values, state.flatten());
-    return values;
-  };
-  auto unflatten = [&](ValueRange values) {
-    for (MachineState &state : partial) {
-      size_t count = state.flatten().size();
-      state.unflatten(values.take_front(count));
-      values = values.drop_front(count);
-    }
-  };
 
   Type narrow = builder.getIntegerType(number.getIntOrFloatBitWidth());
   Value iota;
@@ -576,34 +580,34 @@ void CpuMapping::emitGroup(Value row, Value firstColumn, Value numColumns) {
                             .getResult();
   }
   auto columns = [&](Value from, Value to, int64_t step, int64_t chunk, bool masked) {
-    auto op = scf::ForOp::create(builder, loc, from, to, i64(step * chunk), flatten());
+    auto op = scf::ForOp::create(builder, loc, from, to, i64(step * chunk), flatten(partial));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(op.getBody());
-    unflatten(op.getRegionIterArgs());
-    SmallVector<std::unique_ptr<StageEmitter>> emitters;
+    unflatten(partial, op.getRegionIterArgs());
+    std::vector<StageEmitter> emitters;
+    emitters.reserve(chunk); // They must not move: terms and maps point to them.
     SmallVector<Value> numbers;
     Value mask;
     for (int64_t c = 0; c < chunk; ++c) {
       Value column = add(op.getInductionVar(), i64(c * step));
-      emitters.push_back(std::make_unique<StageEmitter>(vectorLane, laneIndex));
-      StageEmitter &emitter = *emitters.back();
+      StageEmitter &emitter = emitters.emplace_back(vectorLane, laneIndex);
       useScratchMaps(emitter, c);
       bindCall(emitter);
       bindPreloaded(emitter, rowFields, rowBuffer, row, preloaded);
       bindBuffer(emitter, colFields, colBuffer, column);
-      emitter.emit(body);
       numbers.push_back(rowLanes ? column : add(vectorLane.splat(column), iota));
       if (masked)
         mask = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, numbers.back(),
                                      vectorLane.splat(numColumns));
     }
+    StageEmitter::emitTogether(emitters, body);
     for (auto [layout, state] : llvm::zip(states, partial)) {
       SmallVector<AccumulateTerm> terms;
       SmallVector<ReductionTerm *> chunkTerms;
       for (auto [emitter, column] : llvm::zip(emitters, numbers)) {
         // A state in memory keeps absolute row numbers, a partial one those within the tile.
         Value rowNumber = layout.direct ? add(column, firstColumn) : vectorLane.convert(column, narrow);
-        terms.emplace_back(*emitter, layout.op, rowNumber);
+        terms.emplace_back(emitter, layout.op, rowNumber);
       }
       for (AccumulateTerm &term : terms)
         chunkTerms.push_back(&term);
@@ -614,15 +618,14 @@ void CpuMapping::emitGroup(Value row, Value firstColumn, Value numColumns) {
       vectorLane.registers = nullptr;
     }
     if (op.getNumResults() > 0) // A loop that carries nothing has its terminator already.
-      scf::YieldOp::create(builder, loc, flatten());
+      scf::YieldOp::create(builder, loc, flatten(partial));
     builder.setInsertionPointAfter(op);
-    unflatten(op.getResults());
+    unflatten(partial, op.getResults());
   };
 
   if (rowLanes) {
     int64_t chunk = schedule.getChunk();
-    Value whole = chunk == 1 ? numColumns
-                             : mul(arith::DivUIOp::create(builder, loc, numColumns, i64(chunk)), chunk);
+    Value whole = chunk == 1 ? numColumns : mul(arith::DivUIOp::create(builder, loc, numColumns, i64(chunk)), chunk);
     columns(i64(0), whole, 1, chunk, /*masked=*/false);
     if (chunk > 1)
       columns(whole, numColumns, 1, 1, /*masked=*/false);
@@ -691,9 +694,8 @@ void CpuMapping::emitAccumulate() {
     loop(i64(0), frameField(kNumIntervals, builder.getI64Type()), 1, [&](Value n) {
       Value begin = load(intervals, builder.getI64Type(), mul(n, 2));
       Value end = load(intervals, builder.getI64Type(), add(mul(n, 2), i64(1)));
-      loop(begin, end, tileColumns, [&](Value column) {
-        emitTile(column, min(sub(end, column), i64(tileColumns)), numRows);
-      });
+      loop(begin, end, tileColumns,
+           [&](Value column) { emitTile(column, min(sub(end, column), i64(tileColumns)), numRows); });
     });
   }
   func::ReturnOp::create(builder, loc);
@@ -701,9 +703,10 @@ void CpuMapping::emitAccumulate() {
   // The launch rule, read by the compiler's last step.
   SmallVector<Attribute> arguments, results;
   auto describe = [&](VecType type, int64_t axis) {
-    return builder.getDenseI64ArrayAttr({axis, type.getDim(), type.getElementType().isInteger(64) ? 2
-                                                               : type.getElementType().isF64()    ? 1
-                                                                                                  : 0});
+    return builder.getDenseI64ArrayAttr({axis, type.getDim(),
+                                         type.getElementType().isInteger(64) ? 2
+                                         : type.getElementType().isF64()     ? 1
+                                                                             : 0});
   };
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     auto type = cast<VecType>(argument.getType());
@@ -799,7 +802,26 @@ void CpuMapping::emitFinalize() {
   func::ReturnOp::create(builder, loc);
 }
 
+/// A square does not mind the order of its difference. With the operand that is
+/// broadcast first, the other one can be an operand in memory, which no register
+/// has to hold; processors that know this take it as the second one only.
+static void orderDifferences(KernelOp kernel, IndexSet laneIndex) {
+  kernel.walk([&](SubOp op) {
+    auto indices = [](Value value) { return cast<VecType>(value.getType()).getIndices(); };
+    bool squared = llvm::all_of(op->getUsers(), [&](Operation *user) {
+      auto product = dyn_cast<MulOp>(user);
+      return product && product.getLhs() == product.getRhs();
+    });
+    if (squared && contains(indices(op.getLhs()), laneIndex) && !contains(indices(op.getRhs()), laneIndex)) {
+      Value lhs = op.getLhs();
+      op.getLhsMutable().assign(op.getRhs());
+      op.getRhsMutable().assign(lhs);
+    }
+  });
+}
+
 void CpuMapping::run() {
+  orderDifferences(kernel, laneIndex);
   layOut();
   emitAccumulate();
   emitFinalize();

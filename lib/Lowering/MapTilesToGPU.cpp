@@ -435,21 +435,6 @@ std::vector<MachineState> GpuMapping::makeStates(bool wide) {
   return states;
 }
 
-static SmallVector<Value> flatten(const std::vector<MachineState> &states) {
-  SmallVector<Value> values;
-  for (const MachineState &state : states)
-    llvm::append_range(values, state.flatten());
-  return values;
-}
-
-static void unflatten(std::vector<MachineState> &states, ValueRange values) {
-  for (MachineState &state : states) {
-    size_t count = state.flatten().size();
-    state.unflatten(values.take_front(count));
-    values = values.drop_front(count);
-  }
-}
-
 void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value count, const Bindings &rows) {
   Block &body = kernel.getStage(StageKind::Pairs).getBody().front();
   auto columns = [&](Value from, Value to, int64_t chunk, int64_t turns) {
@@ -467,9 +452,9 @@ void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value count, cons
       bind(emitter, callValues);
       bind(emitter, rows);
       bind(emitter, readColumn(column));
-      emitter.emit(body);
       numbers.push_back(column);
     }
+    StageEmitter::emitTogether(emitters, body);
     for (auto [accumulation, state] : llvm::zip(accumulations, partial)) {
       std::vector<AccumulateTerm> terms;
       SmallVector<ReductionTerm *> chunkTerms;

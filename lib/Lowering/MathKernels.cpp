@@ -170,8 +170,9 @@ Value MathBuilder::callAvx512(llvm::StringRef name, ArrayRef<Value> operands, st
 // made by filling an exponent field. So the power is multiplied in two exact
 // factors and the second product rounds, once:
 //
-//   x ≤ 0:  e^x = (e^r · 2^(k + shift)) · 2^-shift, with a constant shift, which
-//           leaves room above 0 too, until k + shift is too large an exponent;
+//   x ≤ 0:  e^x = (e^r · 2^(k + shift)) · 2^-shift, with a constant shift: no
+//           exponent is too small then, and above 0 there is room until k + shift
+//           is too large; the first product adds to the exponent;
 //   any x:  k is even, e^x = (e^r · 2^(k/2)) · 2^(k/2), for twice the range of r
 //           and two terms more of the polynomial.
 //===----------------------------------------------------------------------===//
@@ -279,22 +280,22 @@ static ArrayRef<double> ln2Parts(const MathBuilder &m) {
   return m.choose(ArrayRef<double>(f32), ArrayRef<double>(f64));
 }
 
-Value keops::emitExp(MathBuilder &m, Value x, ExpBase base, bool neverPositive) {
+Value keops::emitExp(MathBuilder &m, Value x, ExpBase base, bool neverPositive, bool plainNaNs) {
   bool natural = base == ExpBase::E;
   // Below, the result rounds to 0; above, it is infinite.
   x = m.atLeast(x, natural ? m.choose(-104.5, -746.0) : m.choose(-150.5, -1075.5));
   if (!neverPositive)
     x = m.atMost(x, natural ? m.choose(89.0, 710.0) : m.choose(128.0, 1024.0));
 
-  // The added constant rounds to an integer and puts the biased exponent of the
-  // power of two into the low bits; shifted up, they are that power.
+  // The added constant rounds to an integer, which is then found in the low bits:
+  // the exponent that is added below, or the exponent field of a power of two.
   double period = neverPositive ? 1 : 2;
-  int shift = neverPositive ? m.choose(64, 512) : 0;
-  Value magic = m.constant(m.magic() + m.bias() + shift);
+  int shift = m.choose(64, 512);
+  Value magic = m.constant(m.magic() + (neverPositive ? shift : m.bias()));
   double factor = (natural ? M_LOG2E : 1.0) / period;
   Value rounded = factor == 1 ? m.add(x, magic) : m.fma(x, m.constant(factor), magic);
   Value k = m.sub(rounded, magic);
-  Value power = m.fromBits(m.shiftLeft(m.toBits(rounded), m.mantissaBits()));
+  Value exponent = m.shiftLeft(m.toBits(rounded), m.mantissaBits());
 
   Value r;
   if (natural) {
@@ -304,8 +305,16 @@ Value keops::emitExp(MathBuilder &m, Value x, ExpBase base, bool neverPositive) 
     r = period == 1 ? m.sub(x, k) : m.fma(k, m.constant(-period), x);
   }
   Value p = m.polynomial(r, expCoefficients(m, base, /*wide=*/!neverPositive));
-  Value second = neverPositive ? m.constant(std::ldexp(1.0, -shift)) : power;
-  return m.mul(m.mul(p, power), second);
+  if (!neverPositive) {
+    Value power = m.fromBits(exponent);
+    return m.mul(m.mul(p, power), power);
+  }
+  // Added as an integer: a multiplication less for the units that have the most
+  // to do. A NaN's low bits, which moved up too, may make a number of it; then
+  // r − r, which is 0 or that NaN, restores it.
+  Value lifted = m.fromBits(m.addBits(m.toBits(p), exponent));
+  Value unlift = m.constant(std::ldexp(1.0, -shift));
+  return plainNaNs ? m.mul(lifted, unlift) : m.fma(lifted, unlift, m.sub(r, r));
 }
 
 // Scaling takes any exponent here, even an infinite one, and rounds to denormal

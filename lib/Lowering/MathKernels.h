@@ -102,8 +102,9 @@ private:
 
 /// e^x or 2^x.
 enum class ExpBase { E, Two };
-/// e^x or 2^x, for all x, or if it is never positive for x ≤ 32 or NaN.
-mlir::Value emitExp(MathBuilder &m, mlir::Value x, ExpBase base, bool neverPositive);
+/// e^x or 2^x, for all x, or if it is never positive for x ≤ 32 or NaN. With
+/// `plainNaNs` only NaNs without payload are right.
+mlir::Value emitExp(MathBuilder &m, mlir::Value x, ExpBase base, bool neverPositive, bool plainNaNs);
 /// The same on AVX-512, where `m.fitsScalef()`.
 mlir::Value emitExpWithScalef(MathBuilder &m, mlir::Value x, ExpBase base);
 /// The logarithm of x to base e or 2.

@@ -40,6 +40,28 @@ void StageEmitter::emit(Block &block) {
     emit(&op);
 }
 
+void StageEmitter::emitTogether(MutableArrayRef<StageEmitter> columns, Block &block) {
+  auto operations = block.without_terminator();
+  for (auto it = operations.begin(); it != operations.end();) {
+    auto level = std::find_if(it, operations.end(), [](Operation &op) { return isa<ContractOp>(op); });
+    for (StageEmitter &column : columns)
+      for (Operation &op : llvm::make_range(it, level))
+        column.emit(&op);
+    it = level;
+    if (it != operations.end())
+      emitContract(columns, cast<ContractOp>(*it++));
+  }
+}
+
+void StageEmitter::emitContract(MutableArrayRef<StageEmitter> columns, ContractOp contract) {
+  StageEmitter &first = columns.front();
+  SmallVector<LaneValue> results = first.lane.contract(
+      contract.getReduction(), contract.getCount(), first.onLanes(contract), columns.size(),
+      [&](unsigned n, LaneIndex d) { return LaneValue{columns[n].emitComponent(contract.getBody(), d)}; });
+  for (auto [column, result] : llvm::zip(columns, results))
+    column.scalars[contract] = result.ssa;
+}
+
 Value StageEmitter::emitComponent(Region &region, LaneIndex d) {
   Block &body = region.front();
   positions[body.getArgument(0)] = d;
@@ -54,12 +76,8 @@ void StageEmitter::emit(Operation *op) {
     scalars[component] = get(component.getVector(), position(component.getPosition()));
     return;
   }
-  if (auto contract = dyn_cast<ContractOp>(op)) {
-    scalars[contract] = lane.contract(contract.getReduction(), contract.getCount(), onLanes(contract),
-                                      [&](LaneIndex d) { return LaneValue{emitComponent(contract.getBody(), d)}; })
-                            .ssa;
-    return;
-  }
+  if (auto contract = dyn_cast<ContractOp>(op))
+    return emitContract(*this, contract);
   if (auto map = dyn_cast<MapOp>(op)) {
     MachineState *registers = lane.registers;
     lane.registers = nullptr;
@@ -94,12 +112,12 @@ void StageEmitter::emit(Operation *op) {
       scalars[branch.getResult(0)] = emitBranch(below ? branch.thenBlock() : branch.elseBlock());
       return;
     }
-    Value condition = arith::CmpIOp::create(lane.builder, lane.loc, compare.getPredicate(), lane.position(d),
-                                            lane.position(bound));
+    Value condition =
+        arith::CmpIOp::create(lane.builder, lane.loc, compare.getPredicate(), lane.position(d), lane.position(bound));
     Type type = onLanes(branch.getResult(0)) ? lane.laneType(lane.element) : lane.element;
     auto ifOp = scf::IfOp::create(lane.builder, lane.loc, type, condition, /*withElseRegion=*/true);
-    for (auto [from, to] : {std::pair(branch.thenBlock(), ifOp.thenBlock()),
-                            std::pair(branch.elseBlock(), ifOp.elseBlock())}) {
+    for (auto [from, to] :
+         {std::pair(branch.thenBlock(), ifOp.thenBlock()), std::pair(branch.elseBlock(), ifOp.elseBlock())}) {
       OpBuilder::InsertionGuard guard(lane.builder);
       lane.builder.setInsertionPointToStart(to);
       scf::YieldOp::create(lane.builder, lane.loc, emitBranch(from));
@@ -121,10 +139,9 @@ void StageEmitter::emit(Operation *op) {
   if (isa<arith::CmpIOp>(op))
     return; // Read by the branch that it decides.
   LaneIndex a = position(op->getOperand(0)), b = position(op->getOperand(1));
-  positions[op->getResult(0)] =
-      llvm::TypeSwitch<Operation *, LaneIndex>(op)
-          .Case([&](arith::AddIOp) { return lane.add(a, b); })
-          .Case([&](arith::MulIOp) { return lane.mul(a, b.constant); })
-          .Case([&](arith::DivUIOp) { return lane.div(a, b.constant); })
-          .Case([&](arith::RemUIOp) { return lane.rem(a, b.constant); });
+  positions[op->getResult(0)] = llvm::TypeSwitch<Operation *, LaneIndex>(op)
+                                    .Case([&](arith::AddIOp) { return lane.add(a, b); })
+                                    .Case([&](arith::MulIOp) { return lane.mul(a, b.constant); })
+                                    .Case([&](arith::DivUIOp) { return lane.div(a, b.constant); })
+                                    .Case([&](arith::RemUIOp) { return lane.rem(a, b.constant); });
 }

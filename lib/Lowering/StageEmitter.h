@@ -39,6 +39,9 @@ public:
 
   /// Emits a block but for its terminator.
   void emit(mlir::Block &block);
+  /// Emits a block for several columns: one after the other between levels, in
+  /// lockstep within a level, whose components of rows are then read once.
+  static void emitTogether(llvm::MutableArrayRef<StageEmitter> columns, mlir::Block &block);
   /// The value of a scalar after `emit`, or component `d` of a stored vector.
   mlir::Value get(mlir::Value value, LaneIndex d = 0);
   /// Emits the body of a loop over components for component `d`.
@@ -52,6 +55,7 @@ public:
 
 private:
   void emit(mlir::Operation *op);
+  static void emitContract(llvm::MutableArrayRef<StageEmitter> columns, ContractOp contract);
   LaneIndex position(mlir::Value index);
 
   IndexSet laneIndex;
@@ -64,10 +68,9 @@ private:
 /// its pair stage has been emitted.
 class AccumulateTerm : public ReductionTerm {
 public:
-  AccumulateTerm(StageEmitter &emitter, AccumulateOp op, mlir::Value column) : emitter(emitter), op(op), column(column) {}
-  LaneValue get(unsigned operand, LaneIndex d) override {
-    return {emitter.emitComponent(op.getTerms()[operand], d)};
-  }
+  AccumulateTerm(StageEmitter &emitter, AccumulateOp op, mlir::Value column)
+      : emitter(emitter), op(op), column(column) {}
+  LaneValue get(unsigned operand, LaneIndex d) override { return {emitter.emitComponent(op.getTerms()[operand], d)}; }
   LaneValue row() override { return {column}; }
 
 private:

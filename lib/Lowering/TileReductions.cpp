@@ -69,11 +69,12 @@ public:
 
   LaneValue fold(ReductionInterface reduction, int64_t count,
                  llvm::function_ref<LaneValue(LaneIndex)> component) override;
-  void ifAny(LaneValue, llvm::function_ref<void()>) override { llvm_unreachable("only reductions branch"); }
+  void ifAny(LaneValue, llvm::function_ref<void()>, llvm::MutableArrayRef<LaneValue>) override {
+    llvm_unreachable("only reductions branch");
+  }
   void forEach(int64_t, llvm::function_ref<void(LaneIndex)>) override { llvm_unreachable("only reductions loop"); }
-  SmallVector<LaneValue>
-  loop(int64_t, ArrayRef<LaneValue>,
-       llvm::function_ref<SmallVector<LaneValue>(LaneIndex, ArrayRef<LaneValue>)>) override {
+  SmallVector<LaneValue> loop(int64_t, ArrayRef<LaneValue>,
+                              llvm::function_ref<SmallVector<LaneValue>(LaneIndex, ArrayRef<LaneValue>)>) override {
     llvm_unreachable("only reductions loop");
   }
 
@@ -206,9 +207,9 @@ private:
   bool swapped = false;
   SmallVector<ReduceOp> reductions;
   llvm::DenseMap<Operation *, StageKind> stages;
-  llvm::SetVector<Value> fields[kNumStages];     // values that a later stage or the result reads
+  llvm::SetVector<Value> fields[kNumStages]; // values that a later stage or the result reads
   llvm::DenseSet<Operation *> needed;
-  llvm::DenseMap<Value, Value> storedValues;     // formula value → result of a stage, argument, or map
+  llvm::DenseMap<Value, Value> storedValues; // formula value → result of a stage, argument, or map
   /// Components known in the loops that enclose the insertion point.
   using Key = std::pair<Value, std::pair<Value, int64_t>>;
   SmallVector<llvm::DenseMap<Key, Value>> scopes;

@@ -64,10 +64,12 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
   int64_t vectors = 4;
   if (cost.memoryValues > 0) {
     // Rare work is done for all lanes when one needs it: fewer lanes, less of it.
-    vectors = 2;
-  } else if (chunk > 1) {
-    // The chunk's terms are live together.
-    vectors = std::clamp<int64_t>(target.getRegisters() / chunk, 1, 4);
+    // The columns of a chunk hide latency as well.
+    vectors = chunk > 1 ? 1 : 2;
+  } else {
+    // A test for rare work is cheap where branches are predicted; more columns
+    // would only have more terms live together.
+    chunk = std::min<int64_t>(chunk, 2);
   }
   if (cost.memoryValues == 0)
     while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
@@ -91,7 +93,9 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
     return ScheduleAttr::get(formula.getContext(), LaneAxis::Columns, lanes, /*rows=*/lanes, columns, 1, unroll);
   }
   int64_t rowBytes = cost.rowValues * bytes + (cost.stateValues + cost.memoryValues) * 8;
-  int64_t blockRows = fit(target.getL1() / 2, rowBytes, 4 * lanes, 32 * lanes);
+  // What a state keeps in memory is rarely touched: it may lie further away.
+  int64_t near = cost.memoryValues > 0 ? target.getL2() : target.getL1();
+  int64_t blockRows = fit(near / 2, rowBytes, 4 * lanes, 32 * lanes);
   int64_t columns = fit(target.getL1() / 4, cost.columnValues * bytes, 16, kTileColumns);
   return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, blockRows, columns, chunk, unroll);
 }

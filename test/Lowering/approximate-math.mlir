@@ -1,5 +1,6 @@
 // RUN: keops-opt %s --keops-approximate-math | FileCheck %s
 // RUN: keops-opt %s --keops-approximate-math=has-scalef=true | FileCheck %s --check-prefix=SCALEF
+// RUN: keops-opt %s --keops-approximate-math=plain-nans=true | FileCheck %s --check-prefix=PLAIN
 
 //===----------------------------------------------------------------------===//
 // Exponentials
@@ -20,10 +21,10 @@
 // CHECK:       %[[K:.*]] = arith.subf %[[ROUNDED]], %[[MAGIC]]
 // CHECK:       %[[BITS:.*]] = arith.bitcast %[[ROUNDED]]
 // CHECK:       %[[SHIFTED:.*]] = arith.shli %[[BITS]]
-// CHECK:       %[[POWER:.*]] = arith.bitcast %[[SHIFTED]]
 // CHECK-COUNT-8: math.fma
 // CHECK:       %[[P:.*]] = math.fma
 // CHECK-NOT:   math.fma
+// CHECK:       %[[POWER:.*]] = arith.bitcast %[[SHIFTED]]
 // CHECK:       %[[HALF:.*]] = arith.mulf %[[P]], %[[POWER]]
 // CHECK:       %[[RESULT:.*]] = arith.mulf %[[HALF]], %[[POWER]]
 // CHECK:       return %[[RESULT]]
@@ -39,13 +40,22 @@ func.func @exp_is_straight_line_code(%x: vector<8xf32>) -> vector<8xf32> {
   return %0 : vector<8xf32>
 }
 
-// 2 terms fewer, and no upper bound.
+// 2 terms fewer, no upper bound, and an addition to the exponent. That may turn
+// a NaN with a payload into a number, so r - r is added unless there are none.
 // CHECK-LABEL: func @exp_of_minus_square_needs_no_upper_bound
 // CHECK:       arith.cmpf ogt
 // CHECK-NOT:   arith.cmpf
 // CHECK-COUNT-8: math.fma
 // CHECK-NOT:   math.fma
-// CHECK:       return
+// CHECK:       arith.addi
+// CHECK:       %[[ZERO:.*]] = arith.subf %[[R:.*]], %[[R]]
+// CHECK:       %[[RESULT:.*]] = math.fma {{.*}}, %[[ZERO]]
+// CHECK-NEXT:  return %[[RESULT]]
+// PLAIN-LABEL: func @exp_of_minus_square_needs_no_upper_bound
+// PLAIN:       arith.addi
+// PLAIN-NOT:   arith.subf
+// PLAIN:       %[[RESULT:.*]] = arith.mulf
+// PLAIN-NEXT:  return %[[RESULT]]
 func.func @exp_of_minus_square_needs_no_upper_bound(%a: vector<8xf32>, %b: vector<8xf32>) -> vector<8xf32> {
   %d = arith.subf %a, %b : vector<8xf32>
   %s = arith.mulf %d, %d : vector<8xf32>

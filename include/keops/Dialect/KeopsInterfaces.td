@@ -90,6 +90,12 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
       "int64_t", "preferredChunk", (ins), [{}], [{ return 1; }]>,
     InterfaceMethod<"Sets the neutral element.",
       "void", "init", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state)>,
+    InterfaceMethod<[{
+      Sets the state of the columns that come after those of `earlier`, before
+      any of them is added: neutral, but it may keep what bounds `earlier`.
+    }], "void", "resume", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
+                           "::keops::ReductionState &":$earlier), [{}],
+      [{ $_attr.init(lane, state); }]>,
     InterfaceMethod<"Adds the terms of a chunk of columns, in increasing order.",
       "void", "accumulate", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
                                  "::llvm::ArrayRef<::keops::ReductionTerm *>":$chunk)>,

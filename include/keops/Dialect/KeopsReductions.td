@@ -32,8 +32,8 @@ def Keops_KSmallest : I32EnumAttr<"KSmallest", "whether the k smallest values, t
   let genSpecializedAttr = 0;
 }
 
-class Keops_Reduction<string name, string attrMnemonic> : AttrDef<Keops_Dialect, name,
-    [DeclareAttrInterfaceMethods<Keops_ReductionInterface, ["preferredChunk"]>]> {
+class Keops_Reduction<string name, string attrMnemonic, list<string> more = []> : AttrDef<Keops_Dialect, name,
+    [DeclareAttrInterfaceMethods<Keops_ReductionInterface, !listconcat(["preferredChunk"], more)>]> {
   let mnemonic = attrMnemonic;
 }
 
@@ -41,7 +41,7 @@ def Keops_SumAttr : Keops_Reduction<"Sum", "sum"> {
   let summary = "sum of each component; 0 over no column";
 }
 
-def Keops_LogSumExpAttr : Keops_Reduction<"LogSumExp", "logsumexp"> {
+def Keops_LogSumExpAttr : Keops_Reduction<"LogSumExp", "logsumexp", ["resume"]> {
   let summary = "log Σ exp(F), or log Σ exp(F)·G with a second operand G";
   let description = [{
     The state is a running maximum m and the sums s of exp(F − m)·G, so nothing

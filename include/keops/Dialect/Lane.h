@@ -105,8 +105,8 @@ public:
 
   // Control flow of reductions.
   /// Runs `body` if `mask` holds on any lane. Slots of a state that is kept in
-  /// registers may be set in `body`.
-  virtual void ifAny(LaneValue mask, llvm::function_ref<void()> body) = 0;
+  /// registers may be set in `body`, and so may `values`, which keep their type.
+  virtual void ifAny(LaneValue mask, llvm::function_ref<void()> body, llvm::MutableArrayRef<LaneValue> values = {}) = 0;
   /// Runs `body` for 0 … count−1.
   virtual void forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) = 0;
   /// The same with values that are carried from one turn to the next.
@@ -119,6 +119,8 @@ public:
   LaneValue mul(LaneValue a, LaneValue b) { return binary(BinaryKind::Mul, a, b); }
   LaneValue div(LaneValue a, LaneValue b) { return binary(BinaryKind::Div, a, b); }
   LaneValue exp(LaneValue x) { return unary(UnaryKind::Exp, x); }
+  /// e^x where x ≤ 32 is known, which may cost less.
+  virtual LaneValue boundedExp(LaneValue x) { return exp(x); }
   LaneValue log(LaneValue x) { return unary(UnaryKind::Log, x); }
   LaneValue less(LaneValue a, LaneValue b) { return compare(CompareKind::LT, a, b); }
   /// The largest finite number of the lane's type.

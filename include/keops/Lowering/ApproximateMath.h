@@ -24,6 +24,9 @@ struct ApproximateMathOptions {
   /// The target scales by powers of two in one instruction, that is AVX-512 F, DQ
   /// and VL (x86-64-v4): exp and exp2 use it.
   bool hasScalef = false;
+  /// No operand is a NaN whose low bits (9 in f32, 12 in f64) are not 0. Kernels
+  /// see to it for the numbers they read, and arithmetic keeps it so.
+  bool plainNaNs = false;
 };
 
 /// Unit attribute on `math.exp` and `math.exp2`: the operand is never positive

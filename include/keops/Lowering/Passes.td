@@ -88,6 +88,8 @@ def KeopsApproximateMath : Pass<"keops-approximate-math", "::mlir::ModuleOp"> {
   let options = [
     Option<"hasScalef", "has-scalef", "bool", "false",
            "The target scales by powers of two in one instruction (AVX-512)">,
+    Option<"plainNaNs", "plain-nans", "bool", "false",
+           "No number read from memory is a NaN with a payload, as in kernels for CPUs">,
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::math::MathDialect",
                            "::mlir::vector::VectorDialect", "::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect",
