@@ -23,10 +23,12 @@
 #define KEOPS_KEOPS_H
 
 #include "keops/Runtime/Artifact.h"
+#include "keops/Runtime/Ranges.h"
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -36,6 +38,7 @@
 namespace keops {
 
 using runtime::DType;
+using runtime::Ranges;
 
 /// A sentence for the user: what was expected and what came.
 class KEOPS_API Error : public std::runtime_error {
@@ -104,27 +107,45 @@ KEOPS_API Reduction sum(const Formula &, Over);
 KEOPS_API Reduction logsumexp(const Formula &, Over);
 KEOPS_API Reduction argkmin(const Formula &, int64_t k, Over);
 
+/// How reductions that add do so: in the arrays' type for some columns and in
+/// float64 across those blocks; in float64 throughout; or by blocks whose
+/// rounding errors are collected and taken off in the end (Kahan).
+enum class Sums { Blocks, Float64, Kahan };
+
 /// Where code is compiled for and how.
 struct KEOPS_API CompileOptions {
   std::string target = "host"; ///< "host", or a processor name that LLVM knows
+  Sums sums = Sums::Blocks;    ///< others are refused by reductions that do not add
 };
 
-/// An array of `rows` × `dim` elements that the caller owns. Strides are in
-/// elements; 0 means "as if contiguous and row-major".
+/// An axis along which arrays are stacked, one for each batch. `stride` is in
+/// elements and may be anything: 0 where all batches share one array.
+struct KEOPS_API BatchAxis {
+  int64_t size = 1;
+  int64_t stride = 0;
+};
+/// An array of `rows` × `dim` elements that the caller owns, or many of them.
+/// Strides are in elements and may be 0 or negative; an absent one is that of
+/// contiguous row-major elements.
 struct KEOPS_API ConstArray {
   const void *data = nullptr;
   int64_t rows = 0;
   int64_t dim = 0;
   DType type = DType::F32;
-  int64_t rowStride = 0;
-  int64_t componentStride = 0;
+  std::optional<int64_t> rowStride = std::nullopt;
+  std::optional<int64_t> componentStride = std::nullopt;
+  /// Outermost first. Axes of different arrays meet as in NumPy: the last ones
+  /// first, and an array without an axis, or of size 1 along it, has the same
+  /// elements for each batch.
+  std::vector<BatchAxis> batch = {};
 };
-/// A contiguous row-major array that a kernel fills.
+/// A contiguous row-major array of axes `batch`, `rows`, `dim` that a kernel fills.
 struct KEOPS_API Array {
   void *data = nullptr;
   int64_t rows = 0;
   int64_t dim = 0;
   DType type = DType::F32;
+  std::vector<int64_t> batch = {};
 };
 
 /// A compiled reduction. Cheap to copy, safe to call from several threads.
@@ -136,12 +157,24 @@ public:
   /// Checks every array, then computes. Sizes come from the arrays; a kernel
   /// without row (column) arguments has one row (column). `outputs` may not
   /// overlap the inputs. Throws Error and writes nothing if an array does not fit.
-  void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0) const;
+  ///
+  /// With `ranges`, only the pairs that they name are reduced, the same in each
+  /// batch; rows of no cluster get what a reduction over nothing gives.
+  void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0,
+                  const Ranges *ranges = nullptr) const;
+  /// A kernel has variants for sizes that want other code, compiled when first
+  /// needed. `prepare` compiles what a call with these inputs will run, so that
+  /// the call itself compiles nothing; `isPrepared` says that this was done.
+  /// Throws Error if an input or the ranges do not fit.
+  bool isPrepared(const std::vector<ConstArray> &inputs, const Ranges *ranges = nullptr) const;
+  void prepare(const std::vector<ConstArray> &inputs, const Ranges *ranges = nullptr) const;
 
   const std::vector<runtime::ArgumentInfo> &arguments() const;
   const std::vector<runtime::ResultInfo> &results() const;
   /// Rows that the results have for these inputs; throws Error as the call does.
   int64_t resultRows(const std::vector<ConstArray> &inputs) const;
+  /// Sizes of the batch axes that the results have for these inputs.
+  std::vector<int64_t> resultBatch(const std::vector<ConstArray> &inputs) const;
   /// The schedule, and what the compiler knows about its cost, in words.
   std::string explain() const;
   /// Milliseconds spent compiling or loading this kernel.
@@ -151,7 +184,7 @@ public:
   const char *origin() const;
   /// Reference value of chosen rows of all results in float64, with an error
   /// bound for each for arithmetic in the arrays' type; both row-major,
-  /// one vector per result.
+  /// one vector per result. `inputs` are those of one batch.
   void interpret(const std::vector<ConstArray> &inputs, const std::vector<int64_t> &rows,
                  std::vector<std::vector<double>> &values, std::vector<std::vector<double>> &bounds) const;
 

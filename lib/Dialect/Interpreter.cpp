@@ -79,6 +79,8 @@ public:
 
   LaneValue fold(ReductionInterface reduction, int64_t count,
                  llvm::function_ref<LaneValue(LaneIndex)> component) override;
+  // Plainly: the compensation is a difference of almost equal numbers, whose bounds would add up.
+  void addCompensated(LaneValue &sum, LaneValue &, LaneValue term) override { sum = add(sum, term); }
   void ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue>) override {
     // A body taken in doubt is harmless: by contract it does nothing where the mask does not hold.
     if (mask.value != 0 || mask.error != 0)

@@ -54,6 +54,16 @@ LaneValue Lane::branchBelow(LaneIndex d, int64_t bound, llvm::function_ref<LaneV
   return indexBranch(d, bound, below, otherwise);
 }
 
+void Lane::addCompensated(LaneValue &sum, LaneValue &compensation, LaneValue term) {
+  // No flag allows a compiler to reassociate this into nothing.
+  LaneValue exact = sub(term, compensation);
+  LaneValue next = add(sum, exact);
+  LaneValue lost = sub(sub(next, sum), exact);
+  // An infinite sum has lost nothing that a number could say.
+  compensation = select(compare(CompareKind::EQ, lost, lost), lost, constant(0));
+  sum = next;
+}
+
 LaneValue Lane::infinity() { return constant(std::numeric_limits<double>::infinity()); }
 
 LaneValue Lane::integerPower(LaneValue x, int64_t power) {

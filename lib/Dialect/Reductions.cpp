@@ -26,6 +26,66 @@ static LogicalResult expectTerms(ArrayRef<int64_t> dims, size_t least, size_t mo
 }
 
 //===----------------------------------------------------------------------===//
+// Schemes of summation
+//===----------------------------------------------------------------------===//
+
+/// `count` sums, and what they have lost if the scheme keeps it.
+static void addSumSlots(SmallVectorImpl<StateSlot> &slots, SumScheme scheme, int64_t count) {
+  slots.push_back({scheme == SumScheme::F64 ? StateSlot::Kind::WideSum : StateSlot::Kind::Sum, count, false});
+  if (scheme == SumScheme::Kahan)
+    slots.push_back({StateSlot::Kind::Sum, count, false});
+}
+
+namespace {
+/// Element d of the sums in slot `slot`, and of their compensations in the next one.
+class RunningSum {
+public:
+  RunningSum(Lane &lane, ReductionState &state, SumScheme scheme, unsigned slot, LaneIndex d)
+      : lane(lane), state(state), compensated(scheme == SumScheme::Kahan), slot(slot), d(d), sum(state.get(slot, d)) {
+    if (compensated)
+      compensation = state.get(slot + 1, d);
+  }
+  void add(LaneValue term) {
+    if (compensated)
+      lane.addCompensated(sum, compensation, term);
+    else
+      sum = lane.add(sum, term);
+  }
+  void add(const RunningSum &other) {
+    add(other.sum);
+    // Apart: their difference would be rounded to the other's narrower type.
+    if (compensated)
+      add(lane.unary(UnaryKind::Neg, other.compensation));
+  }
+  void scale(LaneValue factor) {
+    sum = lane.mul(sum, factor);
+    if (compensated)
+      compensation = lane.mul(compensation, factor);
+  }
+  void store() const {
+    state.set(slot, d, sum);
+    if (compensated)
+      state.set(slot + 1, d, compensation);
+  }
+  LaneValue value() const { return compensated ? lane.sub(sum, compensation) : sum; }
+
+private:
+  Lane &lane;
+  ReductionState &state;
+  bool compensated;
+  unsigned slot;
+  LaneIndex d;
+  LaneValue sum, compensation;
+};
+} // namespace
+
+static void initSum(Lane &lane, ReductionState &state, SumScheme scheme, unsigned slot, LaneIndex d) {
+  state.set(slot, d, lane.constant(0));
+  if (scheme == SumScheme::Kahan)
+    state.set(slot + 1, d, lane.constant(0));
+}
+
+//===----------------------------------------------------------------------===//
 // sum
 //===----------------------------------------------------------------------===//
 
@@ -36,7 +96,9 @@ LogicalResult SumAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<InFlight
 }
 
 SmallVector<StateSlot> SumAttr::slots(ArrayRef<int64_t> dims) const {
-  return {StateSlot{StateSlot::Kind::Sum, dims[0], false}};
+  SmallVector<StateSlot> slots;
+  addSumSlots(slots, getScheme(), dims[0]);
+  return slots;
 }
 
 SmallVector<ReductionResult> SumAttr::results(ArrayRef<int64_t> dims) const {
@@ -47,23 +109,29 @@ SmallVector<ReductionResult> SumAttr::results(ArrayRef<int64_t> dims) const {
 int64_t SumAttr::preferredChunk() const { return 2; }
 
 void SumAttr::init(Lane &lane, ReductionState &state) const {
-  lane.forEach(state.dims[0], [&](LaneIndex d) { state.set(0, d, lane.constant(0)); });
+  lane.forEach(state.dims[0], [&](LaneIndex d) { initSum(lane, state, getScheme(), 0, d); });
 }
 
 void SumAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
   lane.forEach(state.dims[0], [&](LaneIndex d) {
-    LaneValue sum = state.get(0, d);
+    RunningSum sum(lane, state, getScheme(), 0, d);
     for (ReductionTerm *term : chunk)
-      sum = lane.add(sum, term->get(0, d));
-    state.set(0, d, sum);
+      sum.add(term->get(0, d));
+    sum.store();
   });
 }
 
 void SumAttr::merge(Lane &lane, ReductionState &into, ReductionState &from) const {
-  lane.forEach(into.dims[0], [&](LaneIndex d) { into.set(0, d, lane.add(into.get(0, d), from.get(0, d))); });
+  lane.forEach(into.dims[0], [&](LaneIndex d) {
+    RunningSum sum(lane, into, getScheme(), 0, d);
+    sum.add(RunningSum(lane, from, getScheme(), 0, d));
+    sum.store();
+  });
 }
 
-LaneValue SumAttr::finalize(Lane &, ReductionState &state, unsigned, LaneIndex d) const { return state.get(0, d); }
+LaneValue SumAttr::finalize(Lane &lane, ReductionState &state, unsigned, LaneIndex d) const {
+  return RunningSum(lane, state, getScheme(), 0, d).value();
+}
 
 //===----------------------------------------------------------------------===//
 // logsumexp
@@ -86,7 +154,9 @@ LogicalResult LogSumExpAttr::verifyTerms(ArrayRef<int64_t> dims, function_ref<In
 }
 
 SmallVector<StateSlot> LogSumExpAttr::slots(ArrayRef<int64_t> dims) const {
-  return {StateSlot{StateSlot::Kind::Term, 1, false}, StateSlot{StateSlot::Kind::Sum, dims.back(), false}};
+  SmallVector<StateSlot> slots = {StateSlot{StateSlot::Kind::Term, 1, false}};
+  addSumSlots(slots, getScheme(), dims.back());
+  return slots;
 }
 
 SmallVector<ReductionResult> LogSumExpAttr::results(ArrayRef<int64_t> dims) const {
@@ -102,24 +172,28 @@ static constexpr double kSlack = 16;
 
 void LogSumExpAttr::init(Lane &lane, ReductionState &state) const {
   state.set(kMaximum, 0, lane.unary(UnaryKind::Neg, lane.largest()));
-  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.constant(0)); });
+  lane.forEach(state.dims.back(), [&](LaneIndex d) { initSum(lane, state, getScheme(), kSums, d); });
 }
 
 // The maximum of earlier columns is nearly that of all: few later ones exceed it.
 void LogSumExpAttr::resume(Lane &lane, ReductionState &state, ReductionState &earlier) const {
   state.set(kMaximum, 0, earlier.get(kMaximum, 0));
-  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.constant(0)); });
+  lane.forEach(state.dims.back(), [&](LaneIndex d) { initSum(lane, state, getScheme(), kSums, d); });
 }
 
 /// Raises the maximum where it is above the limit, to at most the largest finite
 /// number, and scales the sums.
-static void raiseMaximum(Lane &lane, ReductionState &state, LaneValue limit, LaneValue maximum) {
+static void raiseMaximum(Lane &lane, ReductionState &state, SumScheme scheme, LaneValue limit, LaneValue maximum) {
   LaneValue largest = lane.largest();
   maximum = lane.select(lane.less(largest, maximum), largest, maximum);
   maximum = lane.select(lane.less(limit, maximum), maximum, state.get(kMaximum, 0));
   LaneValue scale = lane.boundedExp(lane.sub(state.get(kMaximum, 0), maximum));
   state.set(kMaximum, 0, maximum);
-  lane.forEach(state.dims.back(), [&](LaneIndex d) { state.set(kSums, d, lane.mul(state.get(kSums, d), scale)); });
+  lane.forEach(state.dims.back(), [&](LaneIndex d) {
+    RunningSum sum(lane, state, scheme, kSums, d);
+    sum.scale(scale);
+    sum.store();
+  });
 }
 
 void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<ReductionTerm *> chunk) const {
@@ -131,15 +205,15 @@ void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduc
   }
   bool weighted = state.dims.size() == 2;
   auto exceed = [&] {
-    raiseMaximum(lane, state, limit, maximum);
+    raiseMaximum(lane, state, getScheme(), limit, maximum);
     // A term +inf is added here; for the bounded exponential it becomes a finite one.
     for (auto [term, exponent] : llvm::zip(chunk, exponents)) {
       LaneValue infinite = lane.less(lane.largest(), exponent);
       lane.forEach(state.dims.back(), [&, term = term](LaneIndex d) {
-        LaneValue sum = state.get(kSums, d), more = lane.infinity();
-        if (weighted)
-          more = lane.mul(more, term->get(1, d));
-        state.set(kSums, d, lane.select(infinite, lane.add(sum, more), sum));
+        RunningSum sum(lane, state, getScheme(), kSums, d);
+        LaneValue more = weighted ? lane.mul(lane.infinity(), term->get(1, d)) : lane.infinity();
+        sum.add(lane.select(infinite, more, lane.constant(0)));
+        sum.store();
       });
       exponent = lane.select(infinite, lane.largest(), exponent);
     }
@@ -150,10 +224,10 @@ void LogSumExpAttr::accumulate(Lane &lane, ReductionState &state, ArrayRef<Reduc
   for (LaneValue exponent : exponents)
     weights.push_back(lane.boundedExp(lane.sub(exponent, shift)));
   lane.forEach(state.dims.back(), [&](LaneIndex d) {
-    LaneValue sum = state.get(kSums, d);
+    RunningSum sum(lane, state, getScheme(), kSums, d);
     for (auto [term, weight] : llvm::zip(chunk, weights))
-      sum = lane.add(sum, weighted ? lane.mul(weight, term->get(1, d)) : weight);
-    state.set(kSums, d, sum);
+      sum.add(weighted ? lane.mul(weight, term->get(1, d)) : weight);
+    sum.store();
   });
 }
 
@@ -164,13 +238,16 @@ void LogSumExpAttr::merge(Lane &lane, ReductionState &into, ReductionState &from
   LaneValue scaleFrom = lane.boundedExp(lane.sub(b, maximum));
   into.set(kMaximum, 0, maximum);
   lane.forEach(into.dims.back(), [&](LaneIndex d) {
-    LaneValue scaled = lane.mul(into.get(kSums, d), scaleInto);
-    into.set(kSums, d, lane.add(scaled, lane.mul(from.get(kSums, d), scaleFrom)));
+    RunningSum sum(lane, into, getScheme(), kSums, d), other(lane, from, getScheme(), kSums, d);
+    sum.scale(scaleInto);
+    other.scale(scaleFrom);
+    sum.add(other);
+    sum.store();
   });
 }
 
 LaneValue LogSumExpAttr::finalize(Lane &lane, ReductionState &state, unsigned, LaneIndex d) const {
-  return lane.add(state.get(kMaximum, 0), lane.log(state.get(kSums, d)));
+  return lane.add(state.get(kMaximum, 0), lane.log(RunningSum(lane, state, getScheme(), kSums, d).value()));
 }
 
 //===----------------------------------------------------------------------===//

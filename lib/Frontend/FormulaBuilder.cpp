@@ -29,8 +29,9 @@ namespace {
 
 class Builder final : public Emitter {
 public:
-  Builder(mlir::MLIRContext &context, const Program &program, mlir::Type elementType, frontend::Diagnostic &error)
-      : context(context), program(program), element(elementType), error(error), ops(&context),
+  Builder(mlir::MLIRContext &context, const Program &program, mlir::Type elementType, SumScheme scheme,
+          frontend::Diagnostic &error)
+      : context(context), program(program), element(elementType), scheme(scheme), error(error), ops(&context),
         coreOps(spelledOps(context)), unknown(mlir::UnknownLoc::get(&context)) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> build();
@@ -65,6 +66,7 @@ private:
   mlir::MLIRContext &context;
   const Program &program;
   mlir::Type element;
+  SumScheme scheme;
   frontend::Diagnostic &error;
   mlir::OpBuilder ops;
   llvm::StringMap<mlir::RegisteredOperationName> coreOps;
@@ -219,9 +221,9 @@ ReductionInterface Builder::reductionOf(const Expression &reduction) {
   static const std::pair<llvm::StringRef, KSmallest> smallest[] = {
       {"KMin", KSmallest::KMin}, {"ArgKMin", KSmallest::ArgKMin}, {"KMin_ArgKMin", KSmallest::KMinArgKMin}};
   if (reduction.name == "Sum")
-    return llvm::cast<ReductionInterface>(mlir::Attribute(SumAttr::get(&context)));
+    return llvm::cast<ReductionInterface>(mlir::Attribute(SumAttr::get(&context, scheme)));
   if (reduction.name == "LogSumExp")
-    return llvm::cast<ReductionInterface>(mlir::Attribute(LogSumExpAttr::get(&context)));
+    return llvm::cast<ReductionInterface>(mlir::Attribute(LogSumExpAttr::get(&context, scheme)));
   for (auto [name, kind] : extrema)
     if (reduction.name == name)
       return llvm::cast<ReductionInterface>(mlir::Attribute(ExtremumAttr::get(&context, kind)));
@@ -243,6 +245,12 @@ mlir::LogicalResult Builder::buildReduction(llvm::SmallVectorImpl<Value> &result
     report("the reduction " + reduction.name +
                " has no op; Sum, LogSumExp, Min, Max, ArgMin, ArgMax, Min_ArgMin, "
                "Max_ArgMax, KMin, ArgKMin and KMin_ArgKMin have one",
+           reduction.where);
+    return mlir::failure();
+  }
+  if (scheme != SumScheme::Blocks && !llvm::isa<SumAttr, LogSumExpAttr>(mlir::Attribute(monoid))) {
+    report("the reduction " + reduction.name + " adds nothing: expected no scheme of summation, got '" +
+               stringifySumScheme(scheme).str() + "'",
            reduction.where);
     return mlir::failure();
   }
@@ -332,8 +340,9 @@ mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> keops::frontend::buildModule(mlir::MLIRContext &context, const Program &program,
-                                                               mlir::Type elementType, frontend::Diagnostic &error) {
-  return Builder(context, program, elementType, error).build();
+                                                               mlir::Type elementType, frontend::Diagnostic &error,
+                                                               SumScheme scheme) {
+  return Builder(context, program, elementType, scheme, error).build();
 }
 
 std::vector<std::string> keops::frontend::operationNames(mlir::MLIRContext &context) {

@@ -397,7 +397,9 @@ SmallVector<LaneValue> MachineLane::contract(ReductionInterface reduction, int64
     state.dims = {1};
     state.lane = this;
     for (const StateSlot &slot : reduction.slots({1})) {
-      Type type = slot.kind == StateSlot::Kind::Row ? builder.getI64Type() : element;
+      Type type = slot.kind == StateSlot::Kind::Row       ? builder.getI64Type()
+                  : slot.kind == StateSlot::Kind::WideSum ? builder.getF64Type()
+                                                          : element;
       state.types.push_back(vector ? laneType(type) : type);
       state.cells.emplace_back(slot.count);
     }

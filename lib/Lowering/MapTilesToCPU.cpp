@@ -194,6 +194,8 @@ Type CpuMapping::slotType(const StateSlot &slot, bool wide) const {
   case StateSlot::Kind::Sum:
     // A tile is summed in the numbers' type and tiles in float64.
     return wide ? Float64Type::get(context) : number;
+  case StateSlot::Kind::WideSum:
+    return Float64Type::get(context);
   case StateSlot::Kind::Row:
     // Row numbers within a tile are as wide as the numbers, so that one mask selects both.
     return IntegerType::get(context, wide ? 64 : number.getIntOrFloatBitWidth());

@@ -425,7 +425,7 @@ std::vector<MachineState> GpuMapping::makeStates(bool wide) {
       Type type = number;
       if (slot.kind == StateSlot::Kind::Row)
         type = builder.getIntegerType(wide ? 64 : 32);
-      else if (slot.kind == StateSlot::Kind::Sum && wide)
+      else if (slot.kind == StateSlot::Kind::WideSum || (slot.kind == StateSlot::Kind::Sum && wide))
         type = builder.getF64Type();
       state.types.push_back(vectorLane.laneType(type));
       state.cells.emplace_back(slot.count);

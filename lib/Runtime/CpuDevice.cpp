@@ -5,10 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// First rows are cut, because blocks of rows are independent: as large as the
-// kernel takes them, smaller when there would be too few to share. If rows
-// alone make too few tasks, columns are cut too; then each task leaves a state
-// behind, and a second round merges the states of each block in order.
+// A task is a block of rows, a list of column intervals and a batch. Batches
+// differ in addresses alone, which each task computes for itself.
 //
 // Memory to work in belongs to the thread that works and is kept from call to
 // call, so small launches allocate nothing, lock nothing and wake nobody.
@@ -18,6 +16,7 @@
 #include "keops/Runtime/CpuDevice.h"
 
 #include "keops/Runtime/CpuModule.h"
+#include "keops/Runtime/LaunchPlan.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include <algorithm>
@@ -29,22 +28,11 @@ using namespace keops::runtime;
 
 namespace {
 
-/// Work is counted in pairs of a light formula, at some 10⁹ a second. A task of
-/// this much takes long enough, some 0.1 ms, to be worth a thread …
-constexpr double worthATask = 1 << 18;
-/// … but more than `enoughTasks` are made only of tasks of this much work, for
-/// machines with many cores, and never more than `mostTasks`.
-constexpr double worthManyTasks = 1 << 22;
-constexpr double enoughTasks = 16;
-constexpr double mostTasks = 256;
-/// Components of arguments that a light formula reads for a pair.
-constexpr int64_t lightComponents = 8;
-
 /// Buffers that grew above this are not kept after use.
 constexpr size_t keptBytes = size_t(64) << 20;
 constexpr size_t alignment = 64;
 
-int64_t divideUp(int64_t value, int64_t by) { return value / by + (value % by != 0); }
+size_t roundUp(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
 /// Memory of one thread, aligned, kept between uses and only ever growing.
 class Buffer {
@@ -82,27 +70,30 @@ private:
   size_t capacity = 0;
 };
 
-/// What a task works in: the kernel's scratch, then the state of a block.
+/// What a task works in: the kernel's scratch, the state of a block, and the
+/// addresses of a batch.
 thread_local Buffer workBuffer;
-/// States of a launch with split columns; belongs to the caller of `launch`.
+/// States of a launch with split columns; belongs to the caller of `launch`, as does its plan.
 thread_local Buffer stateBuffer;
+thread_local LaunchPlan launchPlan;
 
 /// One launch under way.
 class Launch {
 public:
-  Launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, const CpuPlan &plan)
-      : artifact(artifact), module(module), call(call), plan(plan) {}
+  Launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, const LaunchPlan &plan,
+         int64_t batches)
+      : artifact(artifact), module(module), call(call), plan(plan), batches(batches) {}
 
   void run(ThreadPool &pool) {
     int threads = static_cast<int>(std::min<int64_t>(call.threads, plan.usefulThreads));
-    if (plan.splits == 1) {
-      pool.parallelFor(plan.blocks, threads, [this](int64_t block, int) { reduceBlock(block); });
-    } else {
-      states = stateBuffer.reserve(plan.blocks * plan.splits * artifact.stateBytes);
+    if (plan.states > 0) {
+      states = stateBuffer.reserve(batches * plan.states * artifact.stateBytes);
       if (!states)
         throw std::bad_alloc();
-      pool.parallelFor(plan.blocks * plan.splits, threads, [this](int64_t task, int) { reduceSplit(task); });
-      pool.parallelFor(plan.blocks, threads, [this](int64_t block, int) { mergeBlock(block); });
+    }
+    pool.parallelFor(batches * plan.tasks, threads, [this](int64_t task, int) { reduce(task); });
+    if (plan.states > 0) {
+      pool.parallelFor(batches * plan.blocks, threads, [this](int64_t block, int) { merge(block); });
       stateBuffer.release();
     }
     if (outOfMemory.load(std::memory_order_relaxed))
@@ -110,119 +101,110 @@ public:
   }
 
 private:
-  void reduceBlock(int64_t block) {
+  void reduce(int64_t number) {
+    int64_t batch = number / plan.tasks, task = number % plan.tasks;
+    const Segment &segment = plan.segmentOfTask(task);
+    int64_t block = (task - segment.firstTask) / segment.splits, split = (task - segment.firstTask) % segment.splits;
     char *memory = reserveWork();
     if (!memory)
       return;
-    KernelFrame frame = frameOf(block, memory);
-    frame.state = memory + artifact.scratchBytes;
-    int64_t interval[2] = {0, call.columns};
-    accumulate(frame, interval);
+    KernelFrame frame = frameOf(batch, segment, block, memory);
+    const IntervalList &list = plan.lists[segment.firstList + split];
+    frame.intervals = plan.pairs(list);
+    frame.numIntervals = list.count;
+    if (segment.splits > 1) {
+      frame.state = stateOf(batch, segment, block) + split * artifact.stateBytes;
+      module.accumulate(frame);
+    } else {
+      frame.state = memory + artifact.scratchBytes;
+      module.accumulate(frame);
+      module.finalize(frame);
+    }
+    workBuffer.release();
+  }
+
+  void merge(int64_t number) {
+    int64_t batch = number / plan.blocks, block = number % plan.blocks;
+    const Segment &segment = plan.segmentOfBlock(block);
+    if (segment.splits == 1 || outOfMemory.load(std::memory_order_relaxed))
+      return;
+    char *memory = reserveWork();
+    if (!memory)
+      return;
+    KernelFrame frame = frameOf(batch, segment, block - segment.firstBlock, memory);
+    frame.state = stateOf(batch, segment, block - segment.firstBlock);
+    frame.numStates = segment.splits;
     module.finalize(frame);
     workBuffer.release();
   }
 
-  void reduceSplit(int64_t task) {
-    char *memory = reserveWork();
-    if (!memory)
-      return;
-    KernelFrame frame = frameOf(task / plan.splits, memory);
-    frame.state = states + task * artifact.stateBytes;
-    int64_t begin = task % plan.splits * plan.columnsPerSplit;
-    int64_t interval[2] = {begin, begin + std::min(plan.columnsPerSplit, call.columns - begin)};
-    accumulate(frame, interval);
-    workBuffer.release();
-  }
-
-  void mergeBlock(int64_t block) {
-    if (outOfMemory.load(std::memory_order_relaxed))
-      return;
-    char *memory = reserveWork();
-    if (!memory)
-      return;
-    KernelFrame frame = frameOf(block, memory);
-    frame.state = states + block * plan.splits * artifact.stateBytes;
-    frame.numStates = plan.splits;
-    int64_t interval[2] = {0, call.columns};
-    frame.intervals = interval;
-    frame.numIntervals = 1;
-    module.finalize(frame);
-    workBuffer.release();
+  char *stateOf(int64_t batch, const Segment &segment, int64_t block) const {
+    return states + (batch * plan.states + segment.firstState + block * segment.splits) * artifact.stateBytes;
   }
 
   char *reserveWork() {
-    char *memory = workBuffer.reserve(artifact.scratchBytes + artifact.stateBytes);
+    size_t addresses = artifact.arguments.size() + artifact.results.size();
+    char *memory =
+        workBuffer.reserve(artifact.scratchBytes + artifact.stateBytes + roundUp(addresses * sizeof(void *)));
     // A helper thread has no one to throw to.
     if (!memory)
       outOfMemory.store(true, std::memory_order_relaxed);
     return memory;
   }
 
-  KernelFrame frameOf(int64_t block, char *scratch) const {
+  KernelFrame frameOf(int64_t batch, const Segment &segment, int64_t block, char *memory) const {
     KernelFrame frame;
     frame.inputs = call.inputs;
+    frame.outputs = call.outputs;
+    if (batches > 1)
+      moveTo(batch, frame, reinterpret_cast<void **>(memory + artifact.scratchBytes + artifact.stateBytes));
     frame.rowStrides = call.rowStrides;
     frame.componentStrides = call.componentStrides;
-    frame.outputs = call.outputs;
-    frame.rowBegin = block * plan.rowsPerBlock;
-    frame.rowEnd = frame.rowBegin + std::min(plan.rowsPerBlock, call.rows - frame.rowBegin);
-    frame.scratch = scratch;
+    frame.rowBegin = segment.rowBegin + block * segment.rowsPerBlock;
+    frame.rowEnd = frame.rowBegin + std::min(segment.rowsPerBlock, segment.rowEnd - frame.rowBegin);
+    frame.scratch = memory;
     return frame;
   }
 
-  void accumulate(KernelFrame &frame, const int64_t interval[2]) const {
-    frame.intervals = interval;
-    frame.numIntervals = interval[0] < interval[1] ? 1 : 0;
-    module.accumulate(frame);
+  /// Writes the addresses of `batch` to `addresses` and points the frame there.
+  void moveTo(int64_t batch, KernelFrame &frame, void **addresses) const {
+    size_t numInputs = artifact.arguments.size();
+    for (size_t n = 0; n < numInputs; ++n) {
+      int64_t rest = batch, offset = 0;
+      for (int64_t axis = call.batchAxes - 1; axis >= 0; --axis) {
+        offset += rest % call.batchSizes[axis] * call.batchStrides[n * call.batchAxes + axis];
+        rest /= call.batchSizes[axis];
+      }
+      auto *first = static_cast<char *>(const_cast<void *>(call.inputs[n]));
+      addresses[n] = first + offset * sizeOf(artifact.arguments[n].type);
+    }
+    for (size_t n = 0; n < artifact.results.size(); ++n) {
+      const ResultInfo &result = artifact.results[n];
+      addresses[numInputs + n] =
+          static_cast<char *>(call.outputs[n]) + batch * call.rows * result.dim * sizeOf(result.type);
+    }
+    frame.inputs = addresses;
+    frame.outputs = addresses + numInputs;
   }
 
   const Artifact &artifact;
   const CpuModule &module;
   const CpuCall &call;
-  const CpuPlan &plan;
+  const LaunchPlan &plan;
+  const int64_t batches;
   char *states = nullptr;
   std::atomic<bool> outOfMemory{false};
 };
 
 } // namespace
 
-CpuPlan keops::runtime::planLaunch(const Artifact &artifact, int64_t rows, int64_t columns) {
-  CpuPlan plan;
-  plan.splits = 1;
-  plan.columnsPerSplit = columns;
-  if (rows <= 0)
-    return plan;
-
-  int64_t components = 0;
-  for (const ArgumentInfo &argument : artifact.arguments)
-    components += argument.dim;
-  // In floating point: the product of two sizes may not fit an integer.
-  double work = static_cast<double>(rows) * static_cast<double>(columns) *
-                static_cast<double>(std::max<int64_t>(1, components / lightComponents));
-  double manyTasks = std::max(enoughTasks, std::min(mostTasks, work / worthManyTasks));
-  int64_t wanted = static_cast<int64_t>(std::max(1.0, std::min(manyTasks, work / worthATask)));
-
-  // Rows: blocks of equal size, as few as the kernel allows and at least as many as wanted.
-  int64_t granularity = std::max<int64_t>(1, std::min(artifact.rowGranularity, artifact.rowsPerBlock));
-  int64_t largestBlock = std::max(granularity, artifact.rowsPerBlock / granularity * granularity);
-  int64_t fewest = std::max(divideUp(rows, largestBlock), std::min(wanted, divideUp(rows, granularity)));
-  plan.rowsPerBlock = divideUp(divideUp(rows, fewest), granularity) * granularity;
-  plan.blocks = divideUp(rows, plan.rowsPerBlock);
-
-  // Columns: split if rows fall short, by whole tiles.
-  if (plan.blocks < wanted && artifact.columnsPerTile > 0) {
-    int64_t tiles = divideUp(columns, artifact.columnsPerTile);
-    int64_t splits = std::min(divideUp(wanted, plan.blocks), tiles);
-    plan.columnsPerSplit = divideUp(tiles, splits) * artifact.columnsPerTile;
-    plan.splits = divideUp(columns, plan.columnsPerSplit);
-  }
-  plan.usefulThreads = static_cast<int64_t>(std::max(1.0, std::min(work / worthATask, 1e6)));
-  return plan;
-}
-
 void keops::runtime::launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, ThreadPool &pool) {
-  if (call.rows <= 0)
+  int64_t batches = 1;
+  for (int64_t axis = 0; axis < call.batchAxes; ++axis)
+    batches *= call.batchSizes[axis];
+  launchPlan.make(artifact, call.rows, call.columns, batches, call.ranges);
+  if (launchPlan.tasks == 0)
     return;
-  CpuPlan plan = planLaunch(artifact, call.rows, call.columns);
-  Launch(artifact, module, call, plan).run(pool);
+  Launch(artifact, module, call, launchPlan, batches).run(pool);
+  launchPlan.release();
 }

@@ -31,7 +31,8 @@ PairCost keops::costOfPair(FormulaFuncOp formula) {
       for (Value term : reduce.getTerms())
         dims.push_back(cast<VecType>(term.getType()).getDim());
       for (const StateSlot &slot : reduce.getReduction().slots(dims))
-        (slot.inMemory ? total.memoryValues : total.stateValues) += slot.count;
+        (slot.inMemory ? total.memoryValues : total.stateValues) +=
+            slot.kind == StateSlot::Kind::WideSum ? 2 * slot.count : slot.count;
       total.plain += dims[0];
       continue;
     }

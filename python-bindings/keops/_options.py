@@ -91,8 +91,9 @@ def check_axis(axis: int) -> int:
 
 
 def find_accumulator(kind: ReductionKind, reduction_op: str, dtype_acc: str, use_double_acc: bool,
-                     sum_scheme: str) -> Optional[str]:
-    """The dtype that sums must be accumulated in; None if the caller does not mind."""
+                     sum_scheme: str) -> Tuple[Optional[str], bool]:
+    """The dtype that sums must be accumulated in, None if the caller does not mind, and whether sums must keep track
+    of their rounding errors. Whether the dtype suits that of the arrays is known when they come."""
     if dtype_acc not in ("auto", "float16", "float32", "float64"):
         raise refuse("dtype_acc", "'auto', 'float16', 'float32' or 'float64'", dtype_acc)
     if use_double_acc and dtype_acc != "auto":
@@ -105,13 +106,9 @@ def find_accumulator(kind: ReductionKind, reduction_op: str, dtype_acc: str, use
             raise refuse(option, f"the default because {reduction_op} does not add", got)
         if sum_scheme in ("block_sum", "kahan_scheme"):
             raise refuse("sum_scheme", f"'auto' or 'direct_sum' because {reduction_op} does not add", sum_scheme)
-    if sum_scheme == "kahan_scheme":
-        raise unsupported("sum_scheme", "'auto', 'direct_sum' or 'block_sum'", sum_scheme)
-    if dtype_acc == "float16":
-        raise unsupported("dtype_acc", "'auto', 'float32' or 'float64'", dtype_acc)
     if use_double_acc:
-        return "float64"
-    return None if dtype_acc == "auto" else dtype_acc
+        dtype_acc = "float64"
+    return None if dtype_acc == "auto" else dtype_acc, sum_scheme == "kahan_scheme"
 
 
 def warn_deprecated(**options: Any) -> None:
@@ -122,14 +119,11 @@ def warn_deprecated(**options: Any) -> None:
                           stacklevel=3)
 
 
-def check_call(backend: str, ranges: Any) -> None:
-    """Checks the options of a call, other than ``out``."""
+def check_backend(backend: str) -> None:
     if backend not in BACKENDS:
         raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
     if backend in GPU_BACKENDS:
         raise unsupported("backend", "'auto' or 'CPU'", backend)
-    if ranges is not None:
-        raise NotImplementedError("ranges: expected None, got block-sparse ranges, which are not supported")
 
 
 # --- Aliases ----------------------------------------------------------------------------------------------------------

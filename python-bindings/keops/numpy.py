@@ -18,7 +18,9 @@ may be strided and are neither copied nor changed. What the compiler or the engi
 does not parse, is ``keops.Error``, a ``ValueError``.
 """
 
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, Optional, Tuple
+
+import numpy
 
 from keops import _keops, _options
 
@@ -87,7 +89,7 @@ class Genred:
             if not isinstance(text, str) and (option == "formula" or text is not None):
                 raise TypeError(f"{option}: expected formula text, got {text!r}")
         kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
-        accumulator = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
+        accumulator, compensated = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
         complete, declarations = _options.complete_aliases(aliases, formula, formula2)
         self.formula = formula
         self.aliases = complete
@@ -95,9 +97,9 @@ class Genred:
         self.axis = _options.check_axis(axis)
         self.opt_arg = opt_arg
         self.formula2 = formula2
-        self._accumulator = accumulator
+        self._sums = (accumulator or "auto", False, sum_scheme)
         self._call = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, self.axis,
-                                     accumulator).call
+                                     accumulator, compensated).call
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one array per alias, in order of position.
@@ -118,9 +120,11 @@ class Genred:
         :raises NotImplementedError: GPU backends, ``ranges``, batch dimensions, float16, or ``dtype_acc`` that is not
             the dtype of the arrays.
         """
-        if backend != "auto" or ranges is not None:
-            _options.check_call(backend, ranges)
-        return self._call(args, out)
+        if backend != "auto":
+            _options.check_backend(backend)
+        if ranges is not None:
+            ranges = _check_ranges(ranges, self.axis)
+        return self._call(args, out, ranges)
 
     def __repr__(self):
         return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
@@ -129,7 +133,36 @@ class Genred:
     def __reduce__(self):
         # Copies compile again, or find the code in the caches.
         return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, None, self.opt_arg, self.formula2,
-                        None, self._accumulator or "auto")
+                        None) + self._sums
+
+
+RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
+
+
+def _check_ranges(ranges: Any, axis: int) -> Tuple[numpy.ndarray, ...]:
+    """The three of the six arrays that a reduction over ``axis`` uses, as the compiled half takes them. It checks what
+    is in them."""
+    if not isinstance(ranges, (tuple, list)) or len(ranges) != len(RANGES):
+        got = f"{len(ranges)} entries" if isinstance(ranges, (tuple, list)) else f"{type(ranges).__name__}"
+        raise (ValueError if isinstance(ranges, (tuple, list)) else TypeError)(
+            f"ranges: expected a tuple of the six arrays {', '.join(RANGES)}, got {got}")
+    for name, array in zip(RANGES, ranges):
+        if not isinstance(array, numpy.ndarray):
+            raise TypeError(f"ranges: expected {name} to be a NumPy array, got {type(array).__name__}")
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"ranges: expected {name} to be an array of integers, got {array.dtype}")
+        if name.startswith("slices"):
+            if array.ndim != 1:
+                raise ValueError(f"ranges: expected {name} of shape (clusters,), got shape {array.shape}")
+        elif array.ndim != 2 or array.shape[1] != 2:
+            raise ValueError(f"ranges: expected {name} of shape (intervals, 2), each [begin, end), "
+                             f"got shape {array.shape}")
+    for rows, slices in ((0, 1), (3, 4)):
+        if len(ranges[rows]) != len(ranges[slices]):
+            raise ValueError(f"ranges: expected {RANGES[slices]} to have one entry for each of the "
+                             f"{len(ranges[rows])} intervals of {RANGES[rows]}, got {len(ranges[slices])}")
+    used = ranges[:3] if axis == 1 else ranges[3:]
+    return tuple(numpy.ascontiguousarray(array, dtype=numpy.int64) for array in used)
 
 
 def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:

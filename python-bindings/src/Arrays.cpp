@@ -6,9 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Strides in bytes become strides in elements, without copies. Few arrays need
-// one: those that are not aligned, whose strides are no multiple of an element
-// (fields of records), or that repeat one element (stride 0, which the engine
-// reads as "contiguous").
+// one: those that are not aligned, or whose strides are no multiple of an
+// element (fields of records).
 //
 //===----------------------------------------------------------------------===//
 
@@ -113,32 +112,44 @@ std::pair<uintptr_t, uintptr_t> ArrayView::extent() const {
   return {begin, end};
 }
 
-ConstArray ArrayView::toEngine(std::vector<nb::object> &copies) const {
+ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) const {
   ConstArray array;
   array.data = buffer.buf;
   array.type = elementType;
-  bool isMatrix = buffer.ndim == 2;
-  array.rows = isMatrix ? buffer.shape[0] : 1;
-  array.dim = isMatrix ? buffer.shape[1] : buffer.shape[0];
-  int64_t rowBytes = isMatrix ? buffer.strides[0] : 0, componentBytes = buffer.strides[isMatrix];
+  int batchAxes = buffer.ndim - coreAxes;
+  array.rows = coreAxes == 2 ? buffer.shape[batchAxes] : 1;
+  array.dim = buffer.shape[buffer.ndim - 1];
+  bool isStrided = isAligned();
+  int64_t size = 1;
   // Strides along axes of one element mean nothing, and NumPy lets them be anything.
-  if (array.rows <= 1)
-    rowBytes = array.dim * buffer.itemsize;
-  if (array.dim <= 1)
-    componentBytes = buffer.itemsize;
-  if (rowBytes == array.dim * buffer.itemsize && componentBytes == buffer.itemsize && isAligned())
-    return array;
-  bool isStrided = rowBytes % buffer.itemsize == 0 && componentBytes % buffer.itemsize == 0 && rowBytes != 0 &&
-                   componentBytes != 0 && isAligned();
-  if (isStrided || array.rows == 0) {
-    array.rowStride = rowBytes / buffer.itemsize;
-    array.componentStride = componentBytes / buffer.itemsize;
-    return array;
+  auto strideOf = [&](int axis) -> int64_t {
+    if (buffer.shape[axis] <= 1)
+      return 0;
+    isStrided &= buffer.strides[axis] % buffer.itemsize == 0;
+    return buffer.strides[axis] / buffer.itemsize;
+  };
+  for (int axis = 0; axis < buffer.ndim; ++axis) {
+    int64_t stride = strideOf(axis);
+    size *= buffer.shape[axis];
+    if (axis < batchAxes)
+      array.batch.push_back({buffer.shape[axis], stride});
+    else if (axis == buffer.ndim - 1)
+      array.componentStride = stride;
+    else
+      array.rowStride = stride;
   }
-  int64_t shape[] = {array.rows, array.dim};
-  auto [copy, memory] = makeArray(isMatrix ? shape : shape + 1, isMatrix ? 2 : 1, array.type);
+  if (isStrided || size == 0)
+    return array;
+  auto [copy, memory] = makeArray(buffer.shape, buffer.ndim, array.type);
   NumPy::get().copyto(copy, nb::handle(buffer.obj));
   array.data = memory;
+  array.rowStride.reset();
+  array.componentStride.reset();
+  int64_t stride = array.rows * array.dim;
+  for (auto axis = array.batch.rbegin(); axis != array.batch.rend(); ++axis) {
+    axis->stride = stride;
+    stride *= axis->size;
+  }
   copies.push_back(std::move(copy));
   return array;
 }

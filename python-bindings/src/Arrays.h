@@ -63,10 +63,10 @@ public:
   bool isAligned() const { return reinterpret_cast<uintptr_t>(buffer.buf) % buffer.itemsize == 0; }
   bool isContiguous() const { return PyBuffer_IsContiguous(&buffer, 'C'); }
 
-  /// This array of one or two axes as `rows` × `dim` elements, where a vector
-  /// is one row. If strides that the engine knows cannot say where the elements
-  /// are, a copy of it, kept in `copies`.
-  ConstArray toEngine(std::vector<nanobind::object> &copies) const;
+  /// This array as `rows` × `dim` elements along its last two axes, or as one
+  /// row along its last if `coreAxes` is 1; axes before are batches. If strides
+  /// in elements cannot say where the elements are, a copy of it, kept in `copies`.
+  ConstArray toEngine(int coreAxes, std::vector<nanobind::object> &copies) const;
 
 private:
   bool tryHold(nanobind::handle object);

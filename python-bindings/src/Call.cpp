@@ -33,34 +33,42 @@ namespace nb = nanobind;
 
 Callable::Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
                    std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-                   std::optional<std::string> accumulator)
+                   std::optional<std::string> accumulator, bool compensated)
     : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
-      declarations(std::move(declarations)), accumulator(std::move(accumulator)), isRatio(name == "SumSoftMaxWeight") {
+      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated),
+      isRatio(name == "SumSoftMaxWeight") {
   if (weight)
     reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
   reduction.aliases = std::move(aliases);
+}
+
+Sums Callable::sumsFor(DType type) const {
+  std::string name = runtime::nameOf(type);
+  if (accumulator && *accumulator != name && *accumulator != "float64")
+    raise(PyExc_ValueError, "dtype_acc: expected 'auto', the arrays' dtype, which is " + name +
+                                ", or a wider one; got '" + *accumulator + "'");
+  if (compensated)
+    return Sums::Kahan;
+  return accumulator && *accumulator != name ? Sums::Float64 : Sums::Blocks;
 }
 
 const Callable::Code &Callable::codeFor(DType type) {
   std::unique_ptr<const Code> &slot = codes[static_cast<int>(type)];
   if (slot)
     return *slot;
-  if (accumulator && *accumulator != runtime::nameOf(type))
-    raise(PyExc_NotImplementedError, "dtype_acc: expected 'auto' or the arrays' dtype, which is " +
-                                         std::string(runtime::nameOf(type)) + "; got '" + *accumulator +
-                                         "', which is not supported for them");
+  Sums sums = sumsFor(type);
   std::unique_ptr<const Code> made;
   if (isRatio) {
     Reduction normalizer = logsumexp(reduction.formula, reduction.over);
     normalizer.aliases = reduction.aliases;
-    Kernel first = compile(normalizer, type);
+    Kernel first = compile(normalizer, type, sums);
     auto position = static_cast<int64_t>(reduction.aliases.size());
     Formula L = reduction.over == Over::Columns ? rowVariable(position, 1) : columnVariable(position, 1);
     Reduction ratio = sum(exp(reduction.formula - L) * *reduction.weight, reduction.over);
     ratio.aliases = reduction.aliases;
-    made.reset(new Code{compile(ratio, type), first});
+    made.reset(new Code{compile(ratio, type, sums), first});
   } else {
-    made.reset(new Code{compile(reduction, type), std::nullopt});
+    made.reset(new Code{compile(reduction, type, sums), std::nullopt});
   }
   // Another thread may have come first while this one compiled; its code may be running.
   if (!slot)
@@ -84,6 +92,9 @@ std::string Callable::describe(size_t position) const {
   raise(PyExc_ValueError, message + "; got " + std::to_string(found));
 }
 
+/// Axes of an argument's array after those of batches.
+static int coreAxes(const ArgumentInfo &info) { return info.axis == Axis::Parameter ? 1 : 2; }
+
 /// "(D,)" of a parameter, "(M, D)" or "(N, D)" of others.
 static std::string expectedShape(const ArgumentInfo &info, Over over) {
   std::string dim = std::to_string(info.dim);
@@ -100,47 +111,79 @@ Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
                 std::to_string(views.size()));
   constexpr size_t none = std::numeric_limits<size_t>::max();
   size_t first[] = {none, none};
+  bool isBatched = false;
   Sizes sizes;
   for (size_t position = 0; position < views.size(); ++position) {
     const ArrayView &view = views[position];
     const ArgumentInfo &info = expected[position];
-    int ndim = info.axis == Axis::Parameter ? 1 : 2;
-    if (view.ndim() != ndim || view.shape(ndim - 1) != info.dim) {
-      bool isBatch = view.ndim() > 2;
+    int ndim = coreAxes(info);
+    if (view.ndim() < ndim || view.shape(view.ndim() - 1) != info.dim) {
       std::string message = describe(position) + ": expected an array of shape " + expectedShape(info, reduction.over) +
-                            ", got shape " + view.shapeText();
-      if (isBatch)
-        raise(PyExc_NotImplementedError, message + "; batch dimensions are not supported");
+                            (view.ndim() > ndim ? " after batch dimensions" : "") + ", got shape " +
+                            view.shapeText();
       if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
         message += "; a vector of numbers must be (" + std::to_string(view.shape(0)) + ", 1), as v[:, None] is";
       raise(PyExc_ValueError, message);
     }
     sizes.components += info.dim;
+    isBatched |= view.ndim() > ndim;
     if (info.axis == Axis::Parameter)
       continue;
     int64_t &rows = info.axis == Axis::Row ? sizes.rows : sizes.columns;
+    int64_t found = view.shape(view.ndim() - 2);
     size_t &earlier = first[info.axis == Axis::Column];
     if (earlier == none) {
-      rows = view.shape(0);
+      rows = found;
       earlier = position;
-    } else if (view.shape(0) != rows) {
+    } else if (found != rows) {
       raise(PyExc_ValueError, describe(position) + ": expected " + std::to_string(rows) + " rows as in " +
-                                  describe(earlier) + ", got " + std::to_string(view.shape(0)));
+                                  describe(earlier) + ", got " + std::to_string(found));
     }
   }
+  if (isBatched)
+    checkBatches(views, expected, sizes);
   return sizes;
+}
+
+/// Batch axes meet as in NumPy: the last ones first, and those of size 1 go with any.
+void Callable::checkBatches(const std::vector<ArrayView> &views, const std::vector<ArgumentInfo> &expected,
+                            Sizes &sizes) const {
+  int axes = 0;
+  for (size_t position = 0; position < views.size(); ++position)
+    axes = std::max(axes, views[position].ndim() - coreAxes(expected[position]));
+  sizes.batch.assign(axes, 1);
+  std::vector<size_t> first(axes, 0);
+  for (size_t position = 0; position < views.size(); ++position) {
+    int own = views[position].ndim() - coreAxes(expected[position]);
+    for (int axis = 0; axis < own; ++axis) {
+      int at = axis + axes - own;
+      int64_t size = views[position].shape(axis);
+      if (size == 1 || size == sizes.batch[at])
+        continue;
+      if (sizes.batch[at] != 1)
+        raise(PyExc_ValueError, describe(position) + ": expected size 1 or " + std::to_string(sizes.batch[at]) +
+                                    " along batch dimension " + std::to_string(axis) + " as in " +
+                                    describe(first[at]) + ", got shape " + views[position].shapeText());
+      sizes.batch[at] = size;
+      first[at] = position;
+    }
+  }
+  for (int64_t size : sizes.batch)
+    sizes.batches *= size;
 }
 
 //===----------------------------------------------------------------------===//
 // Results
 //===----------------------------------------------------------------------===//
 
-std::vector<int64_t> Callable::resultShape(const ResultInfo &result, int64_t rows) const {
-  if (reduction.k == 0)
-    return {rows, result.dim};
-  if (result.dim == reduction.k)
-    return {rows, reduction.k};
-  return {rows, reduction.k, result.dim / reduction.k};
+std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes &sizes) const {
+  std::vector<int64_t> shape = sizes.batch;
+  shape.push_back(sizes.rows);
+  if (reduction.k > 0)
+    shape.push_back(reduction.k);
+  if (reduction.k == 0 || result.dim != reduction.k)
+    shape.push_back(result.dim / std::max<int64_t>(1, reduction.k));
+  return shape;
 }
 
 namespace {
@@ -207,33 +250,81 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
 // The call
 //===----------------------------------------------------------------------===//
 
-void Callable::run(const Code &code, const std::vector<Array> &outputs, std::vector<ConstArray> &inputs,
-                   const Sizes &sizes) const {
+/// Where L = log Σ exp(F) says that nothing was added, a ratio of sums is 0/0.
+template <typename T>
+static void writeEmptyRatios(const Array &out, const void *normalizers, int64_t rows) {
+  T *numbers = static_cast<T *>(out.data);
+  for (int64_t row = 0; row < rows; ++row)
+    if (static_cast<const T *>(normalizers)[row] == -std::numeric_limits<T>::infinity())
+      std::fill_n(numbers + row * out.dim, out.dim, std::numeric_limits<T>::quiet_NaN());
+}
+
+/// Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
+static void prepareFor(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {
+  if (!kernel.isPrepared(inputs, ranges))
+    python::prepare(kernel, inputs, ranges);
+}
+
+void Callable::run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+                   const Sizes &sizes, const Ranges *ranges) const {
+  DType type = outputs[0].type;
+  int64_t allRows = sizes.rows * sizes.batches;
+  std::vector<double> normalizers;
+  std::vector<ConstArray> ratioInputs;
+  if (code.normalizer) {
+    prepareFor(*code.normalizer, inputs, ranges);
+    normalizers.resize(std::max<int64_t>(1, allRows));
+    ratioInputs = inputs;
+    ConstArray &last = ratioInputs.emplace_back(ConstArray{normalizers.data(), sizes.rows, 1, type});
+    int64_t stride = allRows;
+    for (int64_t size : sizes.batch)
+      last.batch.push_back({size, stride /= std::max<int64_t>(1, size)});
+  }
+  const std::vector<ConstArray> &all = code.normalizer ? ratioInputs : inputs;
+  prepareFor(code.kernel, all, ranges);
+
   std::optional<nb::gil_scoped_release> release;
   // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
   constexpr double smallestWork = 5e5;
-  if (static_cast<double>(sizes.rows) * sizes.columns * (sizes.components + 1) > smallestWork)
+  if (static_cast<double>(allRows) * sizes.columns * (sizes.components + 1) > smallestWork)
     release.emplace();
-  if (!code.normalizer) {
-    code.kernel(outputs, inputs);
-    return;
-  }
-  DType type = outputs[0].type;
-  std::vector<double> storage(sizes.rows);
-  code.normalizer->operator()({{storage.data(), sizes.rows, 1, type}}, inputs);
-  inputs.push_back({storage.data(), sizes.rows, 1, type});
-  code.kernel(outputs, inputs);
-  // The ratio of two empty sums.
-  if (sizes.columns == 0) {
-    int64_t count = outputs[0].rows * outputs[0].dim;
-    if (type == DType::F32)
-      std::fill_n(static_cast<float *>(outputs[0].data), count, std::numeric_limits<float>::quiet_NaN());
-    else
-      std::fill_n(static_cast<double *>(outputs[0].data), count, std::numeric_limits<double>::quiet_NaN());
-  }
+  if (code.normalizer)
+    code.normalizer->operator()({{normalizers.data(), sizes.rows, 1, type, sizes.batch}}, inputs, /*threads=*/0,
+                                ranges);
+  code.kernel(outputs, all, /*threads=*/0, ranges);
+  if (code.normalizer && type == DType::F32)
+    writeEmptyRatios<float>(outputs[0], normalizers.data(), allRows);
+  else if (code.normalizer)
+    writeEmptyRatios<double>(outputs[0], normalizers.data(), allRows);
 }
 
-nb::object Callable::call(nb::tuple arguments, nb::handle out) {
+namespace {
+/// Block-sparse ranges, held for the time of a call.
+class HeldRanges {
+public:
+  explicit HeldRanges(nb::handle given) {
+    if (given.is_none())
+      return;
+    auto arrays = nb::cast<nb::tuple>(given);
+    for (size_t n = 0; n < 3; ++n)
+      views[n].hold(arrays[n], [] { return std::string("ranges"); });
+    ranges.rows = static_cast<const int64_t *>(views[0].data());
+    ranges.slices = static_cast<const int64_t *>(views[1].data());
+    ranges.clusters = views[1].shape(0);
+    ranges.columns = static_cast<const int64_t *>(views[2].data());
+    ranges.intervals = views[2].shape(0);
+    isGiven = true;
+  }
+  const Ranges *get() const { return isGiven ? &ranges : nullptr; }
+
+private:
+  ArrayView views[3];
+  Ranges ranges;
+  bool isGiven = false;
+};
+} // namespace
+
+nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges) {
   size_t count = arguments.size();
   if (count != declarations.size())
     refuseCount(declarations, count);
@@ -255,9 +346,10 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out) {
   Sizes sizes = checkShapes(views, asked.arguments());
   std::vector<ConstArray> inputs;
   std::vector<nb::object> copies;
-  inputs.reserve(count + code.normalizer.has_value());
-  for (const ArrayView &view : views)
-    inputs.push_back(view.toEngine(copies));
+  inputs.reserve(count);
+  for (size_t position = 0; position < count; ++position)
+    inputs.push_back(views[position].toEngine(coreAxes(asked.arguments()[position]), copies));
+  HeldRanges held(ranges);
 
   const std::vector<ResultInfo> &results = code.kernel.results();
   std::vector<Array> outputs;
@@ -268,10 +360,10 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out) {
     for (size_t n = 0; n < results.size(); ++n) {
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
       destinations.push_back(
-          std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes.rows), results[n].type, views));
-      outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type});
+          std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes), results[n].type, views));
+      outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type, sizes.batch});
     }
-    run(code, outputs, inputs, sizes);
+    run(code, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
       destination->finish();
     return nb::borrow(out);
@@ -280,12 +372,12 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out) {
   std::vector<nb::object> arrays;
   arrays.reserve(results.size());
   for (const ResultInfo &result : results) {
-    std::vector<int64_t> shape = resultShape(result, sizes.rows);
+    std::vector<int64_t> shape = resultShape(result, sizes);
     auto [array, memory] = makeArray(shape.data(), shape.size(), result.type);
-    outputs.push_back({memory, sizes.rows, result.dim, result.type});
+    outputs.push_back({memory, sizes.rows, result.dim, result.type, sizes.batch});
     arrays.push_back(std::move(array));
   }
-  run(code, outputs, inputs, sizes);
+  run(code, outputs, inputs, sizes, held.get());
   if (arrays.size() == 1)
     return std::move(arrays[0]);
   nb::object tuple = nb::steal(PyTuple_New(arrays.size()));

@@ -30,13 +30,16 @@ class Callable {
 public:
   /// Parses the formulas. `aliases` declare all arguments, `declarations` are
   /// what messages call them, in order of position. `accumulator` is the type
-  /// that sums must be accumulated in, if the caller minds.
+  /// that sums must be accumulated in, if the caller minds; `compensated` asks
+  /// for sums that keep track of their rounding errors.
   Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
            std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-           std::optional<std::string> accumulator);
+           std::optional<std::string> accumulator, bool compensated);
 
-  /// Checks the arrays, then computes into new arrays, or into `out` unless that is None.
-  nanobind::object call(nanobind::tuple arguments, nanobind::handle out);
+  /// Checks the arrays, then computes into new arrays, or into `out` unless
+  /// that is None. `ranges` is None, or a tuple of three contiguous arrays of
+  /// int64 for the intervals of rows, slices, and the intervals of columns.
+  nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges);
 
 private:
   struct Code {
@@ -46,19 +49,24 @@ private:
     std::optional<Kernel> normalizer;
   };
   struct Sizes {
-    int64_t rows = 1, columns = 1, components = 0;
+    int64_t rows = 1, columns = 1, components = 0, batches = 1;
+    std::vector<int64_t> batch; ///< of each batch axis
   };
 
   const Code &codeFor(DType type);
+  Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
   Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
-  std::vector<int64_t> resultShape(const runtime::ResultInfo &result, int64_t rows) const;
-  void run(const Code &code, const std::vector<Array> &outputs, std::vector<ConstArray> &inputs,
-           const Sizes &sizes) const;
+  void checkBatches(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected,
+                    Sizes &sizes) const;
+  std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes) const;
+  void run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+           const Sizes &sizes, const Ranges *ranges) const;
 
   Reduction reduction;
   const std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
+  const bool compensated;
   const bool isRatio;
   /// For float32 and float64. Written once, under the interpreter's lock.
   std::unique_ptr<const Code> codes[2];

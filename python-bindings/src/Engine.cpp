@@ -63,9 +63,17 @@ static Engine &engine() {
   return engine;
 }
 
-Kernel keops::python::compile(const Reduction &reduction, DType type) {
+Kernel keops::python::compile(const Reduction &reduction, DType type, Sums sums) {
   nb::gil_scoped_release release;
   // Given back before the interpreter's lock is taken: a fork holds the latter while it waits for us.
   std::shared_lock<std::shared_mutex> lock(compilations());
-  return engine().compile(reduction, type);
+  CompileOptions options;
+  options.sums = sums;
+  return engine().compile(reduction, type, options);
+}
+
+void keops::python::prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {
+  nb::gil_scoped_release release;
+  std::shared_lock<std::shared_mutex> lock(compilations());
+  kernel.prepare(inputs, ranges);
 }

@@ -51,7 +51,6 @@ CALLS = {
     "wrong columns": (ValueError, ["argument 1 (y = Vj(3))", "(N, 3)", "got shape (5, 4)"],
                       (X, np.zeros((5, 4)), B, P)),
     "wrong parameter": (ValueError, ["argument 3 (p = Pm(2))", "(2,)", "got shape (3,)"], (X, Y, B, np.zeros(3))),
-    "a parameter with rows": (ValueError, ["argument 3", "(2,)", "got shape (1, 2)"], (X, Y, B, P[None])),
     "a vector of numbers": (ValueError, ["argument 2 (b = Vj(1))", "(N, 1)", "got shape (5,)", "must be (5, 1)"],
                             (X, Y, B[:, 0], P)),
     "a vector of vectors": (ValueError, ["argument 0", "(M, 3)", "got shape (3,)"], (X[0], Y, B, P)),
@@ -59,8 +58,18 @@ CALLS = {
     "different columns": (ValueError, ["argument 2 (b = Vj(1))", "5 rows", "argument 1 (y = Vj(3))", "got 6"],
                           (X, Y, np.zeros((6, 1)), P)),
     "one row is not many": (ValueError, ["argument 2 (b = Vj(1))", "5 rows", "got 1"], (X, Y, B[:1], P)),
-    "a batch": (NotImplementedError, ["argument 0 (x = Vi(3))", "(2, 4, 3)", "batch dimensions"],
-                (np.zeros((2, 4, 3)), Y, B, P)),
+    "a batch of wrong columns": (ValueError, ["argument 0 (x = Vi(3))", "(M, 3) after batch dimensions",
+                                              "got shape (2, 4, 5)"], (np.zeros((2, 4, 5)), Y, B, P)),
+    "a batch of wrong rows": (ValueError, ["argument 2 (b = Vj(1))", "5 rows", "argument 1 (y = Vj(3))", "got 6"],
+                              (X, Y, np.zeros((2, 6, 1)), P)),
+    "a batch of wrong parameters": (ValueError, ["argument 3 (p = Pm(2))", "(2,) after", "got shape (4, 3)"],
+                                    (X, Y, B, np.zeros((4, 3)))),
+    "different batches": (ValueError, ["argument 1 (y = Vj(3))", "size 1 or 2", "batch dimension 0",
+                                       "argument 0 (x = Vi(3))", "got shape (3, 5, 3)"],
+                          (np.zeros((2, 4, 3)), np.zeros((3, 5, 3)), B, P)),
+    "different batches of parameters": (ValueError, ["argument 3 (p = Pm(2))", "size 1 or 2", "batch dimension 1",
+                                                     "argument 0 (x = Vi(3))", "got shape (4, 3, 2)"],
+                                        (np.zeros((2, 4, 3)), Y, B, np.zeros((4, 3, 2)))),
 }
 
 
@@ -93,7 +102,6 @@ def test_no_arguments():
 
 CALL_OPTIONS = {
     "an unknown backend": (ValueError, ["backend", "'CPU'", "got 'TPU'"], dict(backend="TPU")),
-    "ranges": (NotImplementedError, ["ranges", "not supported"], dict(ranges=(np.zeros((1, 2), int),) * 6)),
     "out is a list": (TypeError, ["out", "NumPy array", "list"], dict(out=[])),
     "out is too small": (ValueError, ["out", "(4, 1)", "got shape (3, 1)"], dict(out=np.zeros((3, 1)))),
     "out is a vector": (ValueError, ["out", "(4, 1)", "got shape (4,)"], dict(out=np.zeros(4))),
@@ -170,7 +178,8 @@ OPTIONS = {
     "no weight for LogSumExpWeight": (ValueError, ["formula2"], dict(reduction_op="LogSumExpWeight")),
     "a weight for Min": (ValueError, ["formula2", "Min", "got 'x'"], dict(reduction_op="Min", formula2="x")),
     "a weight that is no text": (TypeError, ["formula2", "got 2"], dict(reduction_op="LogSumExp", formula2=2)),
-    "kahan_scheme": (NotImplementedError, ["sum_scheme", "'kahan_scheme'"], dict(sum_scheme="kahan_scheme")),
+    "kahan_scheme of ArgKMin": (ValueError, ["sum_scheme", "ArgKMin", "'kahan_scheme'"],
+                                dict(reduction_op="ArgKMin", opt_arg=2, sum_scheme="kahan_scheme")),
     "sum_scheme": (ValueError, ["sum_scheme", "got 'block_red'"], dict(sum_scheme="block_red")),
     "block_sum of Min": (ValueError, ["sum_scheme", "Min", "'block_sum'"],
                          dict(reduction_op="Min", sum_scheme="block_sum")),
@@ -178,7 +187,6 @@ OPTIONS = {
     "dtype_acc of Min": (ValueError, ["dtype_acc", "Min", "'float64'"], dict(reduction_op="Min", dtype_acc="float64")),
     "use_double_acc of Min": (ValueError, ["use_double_acc", "Min", "True"],
                               dict(reduction_op="Min", use_double_acc=True)),
-    "half precision sums": (NotImplementedError, ["dtype_acc", "'float16'"], dict(dtype_acc="float16")),
     "two accumulators": (ValueError, ["dtype_acc", "use_double_acc", "'float64'"],
                          dict(dtype_acc="float64", use_double_acc=True)),
     "no formula": (TypeError, ["formula", "got None"], dict(formula=None)),
@@ -194,10 +202,57 @@ def test_options(name):
     check(error, words, Genred, **{"formula": "x", "aliases": ["x = Vi(3)"], **options})
 
 
-@pytest.mark.parametrize("options", [dict(dtype_acc="float64"), dict(use_double_acc=True)])
-def test_accumulators_of_another_precision(options):
-    check(NotImplementedError, ["dtype_acc", "float32", "'float64'"], Genred("x", ["x = Vi(3)"], **options),
-          X.astype(np.float32))
+@pytest.mark.parametrize("array, accumulator", [(X, "float32"), (X, "float16"), (X.astype("f"), "float16")])
+def test_accumulators_that_are_narrower(array, accumulator):
+    check(ValueError, ["dtype_acc", array.dtype.name, repr(accumulator)],
+          Genred("x", ["x = Vi(3)"], dtype_acc=accumulator), array)
+
+
+# --- Ranges -----------------------------------------------------------------------------------------------------------
+
+ROWS, SLICES, COLUMNS = np.array([[0, 2], [2, 4]]), np.array([1, 2]), np.array([[0, 5], [1, 3]])
+RANGES = {
+    "a list of lists": (TypeError, ["ranges_i", "NumPy array", "got list"], (ROWS.tolist(), SLICES, COLUMNS)),
+    "an array": (TypeError, ["six arrays", "ranges_i, slices_i, redranges_j", "got ndarray"], ROWS),
+    "four arrays": (ValueError, ["six arrays", "got 4 entries"], (ROWS, SLICES, COLUMNS, None)),
+    "floats": (TypeError, ["redranges_j", "integers", "got float64"], (ROWS, SLICES, COLUMNS.astype(float))),
+    "booleans": (TypeError, ["slices_i", "integers", "got bool"], (ROWS, SLICES > 1, COLUMNS)),
+    "flat intervals": (ValueError, ["ranges_i", "(intervals, 2)", "got shape (4,)"], (ROWS.ravel(), SLICES, COLUMNS)),
+    "three numbers": (ValueError, ["redranges_j", "(intervals, 2)", "(2, 3)"], (ROWS, SLICES, np.zeros((2, 3), int))),
+    "slices as a matrix": (ValueError, ["slices_i", "(clusters,)", "got shape (2, 1)"], (ROWS, SLICES[:, None], COLUMNS)),
+    "too few slices": (ValueError, ["slices_i", "2 intervals of ranges_i", "got 1"], (ROWS, SLICES[:1], COLUMNS)),
+    "too many rows": (keops.Error, ["ranges_i[1]", "≤ 4", "[2, 5)"], (ROWS + [[0, 0], [0, 1]], SLICES, COLUMNS)),
+    "too many columns": (keops.Error, ["redranges_j[0]", "≤ 5", "[0, 6)"], (ROWS, SLICES, COLUMNS + [[0, 1], [0, 0]])),
+    "negative rows": (keops.Error, ["ranges_i[0]", "0 ≤ begin", "[-1, 2)"], (ROWS - [[1, 0], [0, 0]], SLICES, COLUMNS)),
+    "backwards": (keops.Error, ["redranges_j[0]", "begin ≤ end", "[5, 0)"], (ROWS, SLICES, COLUMNS[:, ::-1])),
+    "too many slices": (keops.Error, ["slices_i[1]", "from 1 to 2", "redranges_j", "got 3"],
+                        (ROWS, np.array([1, 3]), COLUMNS)),
+    "slices that decrease": (keops.Error, ["slices_i[1]", "from 1 to 2", "got 0"], (ROWS, np.array([1, 0]), COLUMNS)),
+    "shared rows": (keops.Error, ["ranges_i", "share no row", "[0, 3) at 0", "[2, 4) at 1"],
+                    (ROWS + [[0, 1], [0, 0]], SLICES, COLUMNS)),
+    "numbers beyond int64": (keops.Error, ["ranges_i[0]", "≤ 4"],
+                             (np.array([[0, 2**64 - 1], [0, 0]], np.uint64), SLICES, COLUMNS)),
+}
+I_NAMES, J_NAMES = ("ranges_i", "slices_i", "redranges_j"), ("ranges_j", "slices_j", "redranges_i")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", RANGES)
+def test_ranges(name, axis):
+    """Those of the result over j are the last three, under names with i and j exchanged."""
+    error, words, given = RANGES[name]
+    good = (ROWS[:0], SLICES[:0], COLUMNS[:0])
+    if isinstance(given, tuple) and len(given) == 3:
+        given = tuple(given) + good if axis == 1 else good + tuple(given)
+        if axis == 0:
+            for ours, theirs in zip(I_NAMES, J_NAMES):
+                words = [word.replace(ours, "\0" + theirs) for word in words]
+            words = [word.replace("\0", "") for word in words]
+    # Four rows of the result, over five.
+    x, y = (X, Y) if axis == 1 else (Y, X)
+    reduction = Genred("SqDist(x,y)", ["x = Vi(3)", "y = Vj(3)"], axis=axis)
+    check(error, words, reduction, x, y, ranges=given)
+    assert reduction(x, y).shape == (4, 1)
 
 
 @pytest.mark.parametrize("option", ["dtype", "cuda_type"])

@@ -121,7 +121,7 @@ const Comparison::Term &Comparison::term(int64_t row, int64_t column) {
   for (size_t n = 0; n < one.size(); ++n) {
     if (kernel.arguments()[n].axis != runtime::Axis::Column)
       continue;
-    int64_t stride = one[n].rowStride ? one[n].rowStride : one[n].dim;
+    int64_t stride = one[n].rowStride.value_or(one[n].dim);
     one[n].data = static_cast<const char *>(one[n].data) + column * stride * runtime::sizeOf(one[n].type);
     one[n].rows = 1;
   }

@@ -85,9 +85,8 @@ ConstArray Table::view() const {
   array.rows = rows;
   array.dim = columns;
   array.type = type;
-  // A stride of 0 would mean "as if row-major".
   array.rowStride = columnMajor ? 1 : columns;
-  array.componentStride = columnMajor ? std::max<int64_t>(rows, 1) : 1;
+  array.componentStride = columnMajor ? rows : 1;
   return array;
 }
 

@@ -32,16 +32,36 @@ def Keops_KSmallest : I32EnumAttr<"KSmallest", "whether the k smallest values, t
   let genSpecializedAttr = 0;
 }
 
+def Keops_SumScheme : I32EnumAttr<"SumScheme", "how terms are added", [
+    I32EnumAttrCase<"Blocks", 0, "blocks">, I32EnumAttrCase<"F64", 1, "f64">,
+    I32EnumAttrCase<"Kahan", 2, "kahan">]> {
+  let cppNamespace = "::keops";
+  let genSpecializedAttr = 0;
+}
+def Keops_SumSchemeParameter : EnumParameter<Keops_SumScheme> {
+  let defaultValue = "::keops::SumScheme::Blocks";
+}
+
 class Keops_Reduction<string name, string attrMnemonic, list<string> more = []> : AttrDef<Keops_Dialect, name,
     [DeclareAttrInterfaceMethods<Keops_ReductionInterface, !listconcat(["preferredChunk"], more)>]> {
   let mnemonic = attrMnemonic;
 }
 
-def Keops_SumAttr : Keops_Reduction<"Sum", "sum"> {
+/// A reduction that adds: in the numbers' type within a tile of columns and in
+/// float64 across tiles (`blocks`), in float64 throughout (`f64`), or as blocks
+/// with a second slot that collects the rounding errors (`kahan`).
+class Keops_Summation<string name, string attrMnemonic, list<string> more = []>
+    : Keops_Reduction<name, attrMnemonic, more> {
+  let parameters = (ins Keops_SumSchemeParameter:$scheme);
+  let builders = [AttrBuilder<(ins), [{ return $_get($_ctxt, ::keops::SumScheme::Blocks); }]>];
+  let assemblyFormat = "(`<` $scheme^ `>`)?";
+}
+
+def Keops_SumAttr : Keops_Summation<"Sum", "sum"> {
   let summary = "sum of each component; 0 over no column";
 }
 
-def Keops_LogSumExpAttr : Keops_Reduction<"LogSumExp", "logsumexp", ["resume"]> {
+def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp", ["resume"]> {
   let summary = "log Σ exp(F), or log Σ exp(F)·G with a second operand G";
   let description = [{
     The state is a running maximum m and the sums s of exp(F − m)·G, so nothing

@@ -103,6 +103,10 @@ public:
   virtual LaneValue fold(ReductionInterface reduction, int64_t count,
                          llvm::function_ref<LaneValue(LaneIndex)> component) = 0;
 
+  /// Adds `term` to `sum` − `compensation`, a sum and the rounding errors that
+  /// it has collected. A lane without rounding may add plainly.
+  virtual void addCompensated(LaneValue &sum, LaneValue &compensation, LaneValue term);
+
   // Control flow of reductions.
   /// Runs `body` if `mask` holds on any lane. Slots of a state that is kept in
   /// registers may be set in `body`, and so may `values`, which keep their type.
@@ -140,8 +144,9 @@ protected:
 
 /// A part of a reduction's state: `count` elements of one kind.
 struct StateSlot {
-  /// `Term` has the terms' type, `Sum` the accumulator type, `Row` is a row number.
-  enum class Kind { Term, Sum, Row };
+  /// `Term` has the terms' type; `Sum` has it within a tile and is float64
+  /// across tiles; `WideSum` is float64 throughout; `Row` is a row number.
+  enum class Kind { Term, Sum, WideSum, Row };
   Kind kind = Kind::Term;
   int64_t count = 1;
   /// True when elements are addressed by positions that are not constant, or

@@ -14,6 +14,8 @@
 #ifndef KEOPS_FRONTEND_FORMULABUILDER_H
 #define KEOPS_FRONTEND_FORMULABUILDER_H
 
+#include "keops/Dialect/Keops.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
@@ -29,9 +31,11 @@ struct Diagnostic;
 /// per argument of the call, in order of position, all of `elementType` (f32 or
 /// f64), one `keops.reduce`, and `keops.return` of its results. A program
 /// without a reduction returns the formula's value if that depends on at most
-/// one index. On failure the result is null and `error` says why and where.
+/// one index. `scheme` is how a reduction that adds does so. On failure the
+/// result is null and `error` says why and where.
 mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program,
-                                              mlir::Type elementType, Diagnostic &error);
+                                              mlir::Type elementType, Diagnostic &error,
+                                              SumScheme scheme = SumScheme::Blocks);
 
 /// Names of all operations that formula text may call, sorted: those the
 /// registered ops of the dialect spell, and the spellings made of several.

@@ -5,9 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A launch cuts rows × columns into tasks and shares them among threads. The
-// cut depends on the sizes and the artifact alone, so a result is the same bit
-// for bit whatever the number of threads.
+// A launch runs the tasks of a plan on the threads of a pool: those of each
+// batch, with the addresses of that batch.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +14,7 @@
 #define KEOPS_RUNTIME_CPUDEVICE_H
 
 #include "keops/Runtime/Artifact.h"
+#include "keops/Runtime/Ranges.h"
 
 namespace keops::runtime {
 
@@ -22,8 +22,8 @@ class CpuModule;
 class ThreadPool;
 
 /// The arrays and sizes of one launch; the fields mean what they mean in
-/// `KernelFrame`. Everything was checked before: arrays hold as many rows as
-/// said here, and outputs overlap nothing.
+/// `KernelFrame`, those of the first batch. Everything was checked before:
+/// arrays hold as many rows as said here, and outputs overlap nothing.
 struct CpuCall {
   const void *const *inputs = nullptr;
   const int64_t *rowStrides = nullptr;
@@ -32,21 +32,14 @@ struct CpuCall {
   int64_t rows = 0;
   int64_t columns = 0;
   int threads = 1; ///< at most this many, at least one
+  /// The pairs that count in each batch; null for all of them.
+  const Ranges *ranges = nullptr;
+  /// Axes of batches, outermost first: their sizes, and strides in elements
+  /// at [argument · batchAxes + axis]. Outputs hold batch after batch.
+  int64_t batchAxes = 0;
+  const int64_t *batchSizes = nullptr;
+  const int64_t *batchStrides = nullptr;
 };
-
-/// How a launch is cut. Block b has rows [b·rowsPerBlock, (b+1)·rowsPerBlock)
-/// and split s has columns [s·columnsPerSplit, (s+1)·columnsPerSplit), both cut
-/// at the end; each pair (b, s) is a task. There is always at least one split,
-/// which is empty if there are no columns.
-struct CpuPlan {
-  int64_t rowsPerBlock = 0;
-  int64_t blocks = 0;
-  int64_t columnsPerSplit = 0;
-  int64_t splits = 0;
-  /// More threads than this would find too little work.
-  int64_t usefulThreads = 0;
-};
-CpuPlan planLaunch(const Artifact &artifact, int64_t rows, int64_t columns);
 
 /// Computes all rows of the outputs. May be called from several threads at
 /// once. Throws std::bad_alloc if there is no memory to work in; outputs are

@@ -68,7 +68,7 @@ int main() {
 
   // Arrays stay where they are: a stride is the number of elements from one row
   // to the next, here from one point to the next.
-  constexpr int64_t stride = sizeof(Point) / sizeof(double);
+  static constexpr int64_t stride = sizeof(Point) / sizeof(double);
   auto positions = [](const std::vector<Point> &points) {
     return keops::ConstArray{points[0].position, static_cast<int64_t>(points.size()), 3, keops::DType::F64, stride, 1};
   };

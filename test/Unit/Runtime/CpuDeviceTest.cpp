@@ -14,6 +14,7 @@
 #include "keops/Runtime/CpuDevice.h"
 
 #include "keops/Runtime/CpuModule.h"
+#include "keops/Runtime/LaunchPlan.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include "ObjectCode.h"
@@ -21,6 +22,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -163,8 +165,9 @@ TEST_F(CpuDeviceTest, TasksCoverEachPairOnceAndKeepTheRules) {
     accumulateNotes.clear();
     finalizeNotes.clear();
     compute(rows, columns, 3);
-    CpuPlan plan = planLaunch(artifact, rows, columns);
-    ASSERT_EQ(accumulateNotes.size(), static_cast<size_t>(plan.blocks * plan.splits));
+    LaunchPlan plan(artifact, rows, columns);
+    ASSERT_EQ(plan.segments.size(), 1u);
+    ASSERT_EQ(accumulateNotes.size(), static_cast<size_t>(plan.tasks));
     ASSERT_EQ(finalizeNotes.size(), static_cast<size_t>(plan.blocks));
 
     int64_t pairs = 0;
@@ -190,17 +193,22 @@ TEST_F(CpuDeviceTest, TasksCoverEachPairOnceAndKeepTheRules) {
 
     int64_t finished = 0;
     for (const Note &task : finalizeNotes) {
-      EXPECT_EQ(task.frame.numStates, plan.splits);
+      EXPECT_EQ(task.frame.numStates, plan.segments[0].splits);
       finished += task.frame.rowEnd - task.frame.rowBegin;
     }
     EXPECT_EQ(finished, rows);
   }
 }
 
+/// The one segment of a dense launch.
+Segment cut(const Artifact &artifact, int64_t rows, int64_t columns) {
+  return LaunchPlan(artifact, rows, columns).segments.at(0);
+}
+
 TEST_F(CpuDeviceTest, SmallLaunchesAreOneTask) {
   for (auto [rows, columns] : {std::pair<int64_t, int64_t>{1, 1}, {10, 10}, {64, 1000}}) {
-    CpuPlan plan = planLaunch(artifact, rows, columns);
-    EXPECT_EQ(plan.blocks * plan.splits, 1);
+    LaunchPlan plan(artifact, rows, columns);
+    EXPECT_EQ(plan.tasks, 1);
     EXPECT_EQ(plan.usefulThreads, 1);
   }
 }
@@ -208,42 +216,153 @@ TEST_F(CpuDeviceTest, SmallLaunchesAreOneTask) {
 TEST_F(CpuDeviceTest, LargeLaunchesAreManyTasks) {
   artifact.rowsPerBlock = 512;
   // Rows alone suffice: smaller blocks, no splits.
-  CpuPlan plan = planLaunch(artifact, 2000, 10000);
-  EXPECT_GE(plan.blocks, 16);
-  EXPECT_EQ(plan.splits, 1);
-  EXPECT_LT(plan.rowsPerBlock, 512);
+  Segment segment = cut(artifact, 2000, 10000);
+  EXPECT_GE(segment.blocks, 16);
+  EXPECT_EQ(segment.splits, 1);
+  EXPECT_LT(segment.rowsPerBlock, 512);
   // Many rows: largest blocks.
-  plan = planLaunch(artifact, 1000000, 1000000);
-  EXPECT_EQ(plan.rowsPerBlock, 512);
-  EXPECT_EQ(plan.splits, 1);
+  segment = cut(artifact, 1000000, 1000000);
+  EXPECT_EQ(segment.rowsPerBlock, 512);
+  EXPECT_EQ(segment.splits, 1);
   // Few rows: splits of columns.
   for (int64_t rows : {1, 5, 30}) {
-    plan = planLaunch(artifact, rows, 30000000);
-    EXPECT_GE(plan.blocks * plan.splits, 16) << rows << " rows";
-    EXPECT_GT(plan.splits, 1);
+    segment = cut(artifact, rows, 30000000);
+    EXPECT_GE(segment.blocks * segment.splits, 16) << rows << " rows";
+    EXPECT_GT(segment.splits, 1);
   }
   // Sizes whose product does not fit 64 bits.
-  plan = planLaunch(artifact, int64_t(1) << 40, int64_t(1) << 40);
-  EXPECT_EQ(plan.rowsPerBlock, 512);
-  EXPECT_EQ(plan.blocks, int64_t(1) << 31);
+  segment = cut(artifact, int64_t(1) << 40, int64_t(1) << 40);
+  EXPECT_EQ(segment.rowsPerBlock, 512);
+  EXPECT_EQ(segment.blocks, int64_t(1) << 31);
 }
 
 TEST_F(CpuDeviceTest, HeavyFormulasAreCutFiner) {
-  CpuPlan light = planLaunch(artifact, 64, 2000);
+  LaunchPlan light(artifact, 64, 2000);
   artifact.arguments[0].dim = artifact.arguments[1].dim = 1000;
-  CpuPlan heavy = planLaunch(artifact, 64, 2000);
-  EXPECT_EQ(light.blocks * light.splits, 1);
-  EXPECT_GE(heavy.blocks * heavy.splits, 16);
+  LaunchPlan heavy(artifact, 64, 2000);
+  EXPECT_EQ(light.tasks, 1);
+  EXPECT_GE(heavy.tasks, 16);
 }
 
 TEST_F(CpuDeviceTest, OddRulesAreKept) {
   // No splits allowed; a block smaller than the row group; no tasks without rows.
   artifact.columnsPerTile = 0;
-  EXPECT_EQ(planLaunch(artifact, 1, 100000000).splits, 1);
+  EXPECT_EQ(cut(artifact, 1, 100000000).splits, 1);
   artifact.rowsPerBlock = 5;
-  EXPECT_EQ(planLaunch(artifact, 100, 10).rowsPerBlock, 5);
-  EXPECT_EQ(planLaunch(artifact, 100, 10).blocks, 20);
-  EXPECT_EQ(planLaunch(artifact, 0, 10).blocks, 0);
+  EXPECT_EQ(cut(artifact, 100, 10).rowsPerBlock, 5);
+  EXPECT_EQ(cut(artifact, 100, 10).blocks, 20);
+  EXPECT_EQ(LaunchPlan(artifact, 0, 10).tasks, 0);
+  EXPECT_EQ(LaunchPlan(artifact, 10, 10, 0).tasks, 0);
+}
+
+TEST_F(CpuDeviceTest, BatchesShareThreadsBeforeColumnsAreSplit) {
+  // One such launch would be split; enough of them are not.
+  EXPECT_GT(cut(artifact, 4, 1000000).splits, 1);
+  LaunchPlan many(artifact, 4, 1000000, 1000);
+  EXPECT_EQ(many.tasks, 1);
+  EXPECT_GE(many.usefulThreads, 256);
+  LaunchPlan few(artifact, 4, 1000000, 3);
+  EXPECT_GE(3 * few.tasks, 16);
+  // Batches that are tiny are worth threads if there are many.
+  EXPECT_GE(LaunchPlan(artifact, 3, 3, 100000).usefulThreads, 16);
+  EXPECT_EQ(LaunchPlan(artifact, 3, 3, 10).usefulThreads, 1);
+}
+
+/// Each pair of clusters (rows, columns), as the tasks of a plan see them.
+std::map<std::pair<int64_t, int64_t>, int> pairsOf(const LaunchPlan &plan) {
+  std::map<std::pair<int64_t, int64_t>, int> pairs;
+  for (int64_t task = 0; task < plan.tasks; ++task) {
+    const Segment &segment = plan.segmentOfTask(task);
+    int64_t block = (task - segment.firstTask) / segment.splits, split = (task - segment.firstTask) % segment.splits;
+    const IntervalList &list = plan.lists[segment.firstList + split];
+    int64_t begin = segment.rowBegin + block * segment.rowsPerBlock;
+    for (int64_t row = begin; row < std::min(begin + segment.rowsPerBlock, segment.rowEnd); ++row)
+      for (int64_t n = 0; n < list.count; ++n)
+        for (int64_t column = plan.pairs(list)[2 * n]; column < plan.pairs(list)[2 * n + 1]; ++column)
+          ++pairs[{row, column}];
+  }
+  return pairs;
+}
+
+TEST_F(CpuDeviceTest, RangesAreCutIntoSegments) {
+  // Clusters not in order of rows, one without rows, one without columns; intervals that meet, lie apart, are empty
+  // and come backwards.
+  const int64_t rows[] = {50, 60, 3, 10, 10, 10, 10, 20, 60, 100}, slices[] = {1, 4, 5, 5, 9},
+                columns[] = {5, 200, 10, 20, 20, 30, 40, 41, 0, 200, 7, 7, 150, 160, 100, 120, 160, 170};
+  Ranges ranges{rows, slices, 5, columns, 9};
+  std::map<std::pair<int64_t, int64_t>, int> expected;
+  for (int k = 0; k < 5; ++k)
+    for (int64_t row = rows[2 * k]; row < rows[2 * k + 1]; ++row)
+      for (int64_t l = k == 0 ? 0 : slices[k - 1]; l < slices[k]; ++l)
+        for (int64_t column = columns[2 * l]; column < columns[2 * l + 1]; ++column)
+          ++expected[{row, column}];
+  // With many components, so that there is work for splits.
+  for (int64_t dim : {1, 20000}) {
+    artifact.arguments[0].dim = dim;
+    LaunchPlan plan(artifact, 110, 200, 1, &ranges);
+    EXPECT_EQ(pairsOf(plan), expected);
+    int64_t row = 0, splits = 0;
+    for (const Segment &segment : plan.segments) {
+      EXPECT_EQ(segment.rowBegin, row);
+      EXPECT_LT(segment.rowBegin, segment.rowEnd);
+      row = segment.rowEnd;
+      splits = std::max(splits, segment.splits);
+    }
+    EXPECT_EQ(row, 110);
+    EXPECT_EQ(splits > 1, dim > 1);
+  }
+  // Neighbouring intervals are one.
+  LaunchPlan plan(artifact, 110, 200, 1000000, &ranges);
+  const IntervalList &list = plan.lists[plan.segments[1].firstList];
+  ASSERT_EQ(list.count, 2);
+  EXPECT_EQ(plan.pairs(list)[1], 30);
+  // In increasing order.
+  const IntervalList &sorted = plan.lists[plan.segments[5].firstList];
+  ASSERT_EQ(sorted.count, 2);
+  EXPECT_EQ(plan.pairs(sorted)[0], 100);
+  EXPECT_EQ(plan.pairs(sorted)[3], 170);
+}
+
+TEST_F(CpuDeviceTest, RangesWithoutClustersFinishAllRows) {
+  Ranges none;
+  LaunchPlan plan(artifact, 1000, 1000, 1, &none);
+  ASSERT_EQ(plan.segments.size(), 1u);
+  EXPECT_EQ(plan.segments[0].rowEnd, 1000);
+  EXPECT_TRUE(pairsOf(plan).empty());
+}
+
+TEST_F(CpuDeviceTest, BatchesHaveTheirOwnAddresses) {
+  // Three batches of x in reverse along one axis, two of y along the other, one parameter each.
+  constexpr int64_t rows = 70, columns = 40000;
+  std::vector<double> x(3 * rows), y(2 * columns), parameters = {1, 2, 3, 4, 5, 6}, first;
+  for (size_t n = 0; n < x.size(); ++n)
+    x[n] = static_cast<double>(n % 13) - 6;
+  for (size_t n = 0; n < y.size(); ++n)
+    y[n] = static_cast<double>(n % 17) - 8;
+  const void *inputs[] = {x.data() + 2 * rows, y.data(), parameters.data()};
+  const int64_t rowStrides[] = {1, 1, 0}, componentStrides[] = {1, 1, 1}, sizes[] = {3, 2},
+                strides[] = {-rows, 0, 0, columns, 2, 1};
+  for (int threads : {1, 2, 7}) {
+    std::vector<double> out(6 * rows + 1, -77);
+    void *outputs[] = {out.data()};
+    CpuCall call{inputs, rowStrides, componentStrides, outputs, rows, columns, threads};
+    call.batchAxes = 2;
+    call.batchSizes = sizes;
+    call.batchStrides = strides;
+    launch(artifact, *module, call, pool);
+    EXPECT_EQ(out.back(), -77);
+    for (int64_t a = 0; a < 3; ++a)
+      for (int64_t b = 0; b < 2; ++b)
+        for (int64_t i = 0; i < rows; i += 23) {
+          double sum = parameters[2 * a + b];
+          for (int64_t j = 0; j < columns; ++j)
+            sum += x[(2 - a) * rows + i] * y[b * columns + j];
+          EXPECT_NEAR(out[(2 * a + b) * rows + i], sum, 1e-6) << a << ", " << b << ", row " << i;
+        }
+    if (first.empty())
+      first = out;
+    EXPECT_EQ(out, first);
+  }
 }
 
 TEST_F(CpuDeviceTest, SeveralCallersAtOnce) {

@@ -1,0 +1,113 @@
+//===- KernelImpl.h - What engine and kernels share --------------*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A kernel: its program, its compiled variants, and the core of the engine that
+// made it, which lives as long as either.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_LIB_ENGINE_KERNELIMPL_H
+#define KEOPS_LIB_ENGINE_KERNELIMPL_H
+
+#include "keops/Compiler/Compiler.h"
+#include "keops/Frontend/FormulaParser.h"
+#include "keops/Keops.h"
+#include "keops/Runtime/CpuModule.h"
+#include "keops/Runtime/DiskCache.h"
+#include "keops/Runtime/ThreadPool.h"
+#include "keops/Schedule/SizeClass.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+
+namespace keops {
+
+/// A compiled form of a kernel.
+struct Variant {
+  runtime::Artifact artifact;
+  std::unique_ptr<runtime::CpuModule> module;
+};
+
+/// What engine and kernels share; it lives as long as any of them.
+struct Core {
+  explicit Core(const Engine::Options &options)
+      : threads(options.threads), disk(!options.diskCache           ? std::string()
+                                       : options.cacheFolder.empty() ? runtime::DiskCache::defaultFolder()
+                                                                      : options.cacheFolder) {
+    if (threads <= 0)
+      if (const char *variable = std::getenv("KEOPS_NUM_THREADS"))
+        threads = std::atoi(variable);
+    if (threads <= 0)
+      threads = runtime::ThreadPool::defaultThreads();
+  }
+
+  /// MLIR is created when first something must be compiled.
+  mlir::MLIRContext &context() {
+    if (!mlirContext)
+      mlirContext = makeContext();
+    return *mlirContext;
+  }
+
+  int threads;
+  runtime::DiskCache disk;
+  runtime::ThreadPool pool;
+  std::mutex mutex;        // guards `kernels`
+  std::mutex compileMutex; // guards the context: one compilation at a time
+  std::unordered_map<std::string, std::shared_ptr<Kernel::Impl>> kernels;
+
+private:
+  std::unique_ptr<mlir::MLIRContext> mlirContext;
+};
+
+/// The sizes of a call.
+struct CallShape {
+  int64_t rows = 1;
+  int64_t columns = 1;
+  std::vector<int64_t> batch; ///< sizes of axes, outermost first
+
+  /// What decides which variant runs.
+  CallSizes sizes(const Ranges *ranges) const;
+};
+
+struct Kernel::Impl {
+  std::shared_ptr<Core> core;
+  frontend::Program program;
+  DType type;
+  std::string target;
+  Sums sums = Sums::Blocks;
+  std::string key; ///< without the variant; empty when the formula is too large to print
+  bool runnable = false;
+  Variant many;
+  std::mutex fewMutex;
+  std::atomic<bool> fewReady{false};
+  Variant few;
+  std::atomic<double> milliseconds{0};
+  const char *origin = "compiled";
+
+  // Making it.
+  mlir::OwningOpRef<mlir::ModuleOp> build(mlir::MLIRContext &context) const;
+  void make(Variant &variant, SizeClass sizes);
+  bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady; }
+  /// The variant for these sizes, compiled if it is not there.
+  const Variant &variantFor(SizeClass sizes);
+
+  // Calling it.
+  std::string nameOf(size_t argument) const;
+  CallShape checkInputs(const std::vector<ConstArray> &inputs) const;
+  std::vector<int64_t> checkBatches(const std::vector<ConstArray> &inputs, size_t axes) const;
+  void checkOutputs(const std::vector<Array> &outputs, const CallShape &shape) const;
+  /// Throws Error if `ranges` name pairs that a call of this shape has not.
+  void checkRanges(const Ranges &ranges, const CallShape &shape) const;
+  /// True if the result has a row for each i.
+  bool keepsI() const { return program.root->output == frontend::Category::I; }
+};
+
+} // namespace keops
+
+#endif // KEOPS_LIB_ENGINE_KERNELIMPL_H
