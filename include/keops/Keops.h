@@ -197,9 +197,9 @@ private:
 class KEOPS_API Engine {
 public:
   struct Options {
-    int threads = 0;            ///< 0: one per core
+    int threads = 0; ///< 0: one per core
     bool diskCache = true;
-    std::string cacheFolder;    ///< empty: from the environment, else the user's cache directory
+    std::string cacheFolder; ///< empty: from the environment, else the user's cache directory
   };
   Engine();
   explicit Engine(const Options &options);

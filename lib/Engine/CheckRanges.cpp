@@ -48,8 +48,7 @@ static void checkDisjoint(const std::string &name, const int64_t *intervals, int
   for (int64_t n = 0; n < count; ++n)
     if (intervals[2 * n] < intervals[2 * n + 1])
       order.push_back(n);
-  std::sort(order.begin(), order.end(),
-            [&](int64_t a, int64_t b) { return intervals[2 * a] < intervals[2 * b]; });
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return intervals[2 * a] < intervals[2 * b]; });
   for (size_t n = 1; n < order.size(); ++n) {
     int64_t a = std::min(order[n - 1], order[n]), b = std::max(order[n - 1], order[n]);
     if (intervals[2 * order[n]] < intervals[2 * order[n - 1] + 1])

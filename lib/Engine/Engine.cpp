@@ -50,8 +50,8 @@ struct Engine::Impl {
 //===----------------------------------------------------------------------===//
 
 mlir::OwningOpRef<mlir::ModuleOp> Kernel::Impl::build(mlir::MLIRContext &context) const {
-  mlir::Type element = type == DType::F32 ? mlir::Type(mlir::Float32Type::get(&context))
-                                          : mlir::Type(mlir::Float64Type::get(&context));
+  mlir::Type element =
+      type == DType::F32 ? mlir::Type(mlir::Float32Type::get(&context)) : mlir::Type(mlir::Float64Type::get(&context));
   frontend::Diagnostic error;
   static constexpr SumScheme schemes[] = {SumScheme::Blocks, SumScheme::F64, SumScheme::Kahan};
   auto module = frontend::buildModule(context, program, element, error, schemes[static_cast<int>(sums)]);
@@ -108,7 +108,9 @@ const Variant &Kernel::Impl::variantFor(SizeClass sizes) {
 }
 
 Engine::Engine() : Engine(Options()) {}
-Engine::Engine(const Options &options) : impl(std::make_unique<Impl>()) { impl->core = std::make_shared<Core>(options); }
+Engine::Engine(const Options &options) : impl(std::make_unique<Impl>()) {
+  impl->core = std::make_shared<Core>(options);
+}
 Engine::~Engine() {
   // Kernels in the table hold the core that holds the table.
   std::unordered_map<std::string, std::shared_ptr<Kernel::Impl>> kernels;
@@ -130,8 +132,8 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   std::string key;
   frontend::Diagnostic diagnostic;
   if (auto text = frontend::printFormula(*program.root, {}, diagnostic)) {
-    key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" +
-          runtime::nameOf(type) + "\nsums " + std::to_string(static_cast<int>(options.sums)) + "\n" + *text;
+    key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" + runtime::nameOf(type) + "\nsums " +
+          std::to_string(static_cast<int>(options.sums)) + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
       key += "\n" + argument.variable.str();
     std::lock_guard<std::mutex> lock(core->mutex);

@@ -153,7 +153,6 @@ CallSizes CallShape::sizes(const Ranges *ranges) const {
   return {(allRows + clusters - 1) / clusters, allColumns / clusters, sizes.count * clusters};
 }
 
-
 //===----------------------------------------------------------------------===//
 // The call
 //===----------------------------------------------------------------------===//

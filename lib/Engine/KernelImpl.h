@@ -37,9 +37,9 @@ struct Variant {
 /// What engine and kernels share; it lives as long as any of them.
 struct Core {
   explicit Core(const Engine::Options &options)
-      : threads(options.threads), disk(!options.diskCache           ? std::string()
+      : threads(options.threads), disk(!options.diskCache            ? std::string()
                                        : options.cacheFolder.empty() ? runtime::DiskCache::defaultFolder()
-                                                                      : options.cacheFolder) {
+                                                                     : options.cacheFolder) {
     if (threads <= 0)
       if (const char *variable = std::getenv("KEOPS_NUM_THREADS"))
         threads = std::atoi(variable);

@@ -15,13 +15,13 @@ using namespace keops;
 
 /// Up to this many rows leave so many lanes empty that columns fill them better, …
 static constexpr int64_t kFewRows = 8;
-/// … if there are so many that merging lanes at the end of a row costs little, …
-static constexpr int64_t kColumnsForLanes = 256;
+/// … if there are so many for each row that merging lanes at its end costs little, …
+static constexpr int64_t kColumnsPerRow = 32;
 /// … and if all of them together are worth compiling another variant.
 static constexpr int64_t kColumnsForVariant = 4096;
 
 SizeClass keops::sizeClassOf(const CallSizes &sizes) {
-  if (sizes.rows > kFewRows || sizes.columns < kColumnsForLanes)
+  if (sizes.rows > kFewRows || sizes.columns < kColumnsPerRow * sizes.rows)
     return SizeClass::ManyRows;
   // In floating point: the product may not fit an integer.
   double columns = static_cast<double>(sizes.columns) * static_cast<double>(sizes.count);

@@ -13,6 +13,9 @@ alias          meaning                              array         index of its r
 ``p = Pm(D)``  a vector of D components for all     ``(D,)``      none
 =============  ===================================  ============  ================
 
+Any argument may have batch dimensions before those; they broadcast as in NumPy, the last ones first, and the result has
+them all: a call computes the reduction for each batch on its own.
+
 All arrays of a call have the same dtype, float32 or float64, which is that of the computation and of the result. They
 may be strided and are neither copied nor changed. What the compiler or the engine refuses, for example a formula that
 does not parse, is ``keops.Error``, a ``ValueError``.
@@ -55,21 +58,23 @@ class Genred:
     :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``.
     :param aliases: the arguments of the call in order, for example
         ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``. ``Vi(pos, D)`` gives an explicit position. Arguments
-        that the formula does not use are allowed.
+        that the formula does not use are allowed; their rows count as M and N all the same.
     :param reduction_op: a name of the table.
     :param axis: the index that is reduced away: 0 for i (then the result has N rows), 1 for j.
     :param dtype: deprecated, without effect; so is ``cuda_type``.
     :param opt_arg: K of the reductions that keep the K smallest values.
     :param formula2: G of the weighted reductions.
-    :param dtype_acc: type of accumulators, "auto" or the dtype of the arrays. In any case float32 sums are
-        accumulated in float32 within a tile of columns and in float64 across tiles.
+    :param dtype_acc: type of accumulators of reductions that add: "auto", the dtype of the arrays or a wider one.
+        "auto" and "float32" accumulate float32 terms in float32 within a tile of columns and in float64 across tiles;
+        "float64" does so in float64 throughout.
     :param use_double_acc: the same as ``dtype_acc="float64"``.
-    :param sum_scheme: "auto", "direct_sum" or "block_sum"; sums are always by blocks, which is the most precise.
+    :param sum_scheme: "auto", "direct_sum" and "block_sum" add by blocks; "kahan_scheme" also collects rounding errors
+        and takes them off at the end.
     :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``:
         the compiler decides.
     :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
     :raises TypeError: ``aliases`` or ``opt_arg`` is of the wrong type.
-    :raises NotImplementedError: ``sum_scheme="kahan_scheme"``, float16 accumulators, or an internal reduction.
+    :raises NotImplementedError: an internal reduction.
 
     >>> import numpy as np
     >>> from keops.numpy import Genred
@@ -107,18 +112,25 @@ class Genred:
         The first call with a dtype compiles, or loads from the disk cache, which takes some tens of milliseconds. Calls
         from several threads run at the same time.
 
-        :param args: arrays of shapes (M, D), (N, D) and (D,) for arguments Vi, Vj and Pm, all float32 or all float64.
+        :param args: arrays of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all float32 or
+            all float64.
         :param backend: "auto" or "CPU".
         :param device_id: number of a GPU; without effect on the processor.
-        :param ranges: None.
+        :param ranges: which pairs count: None for all, or six integer arrays (ranges_i, slices_i, redranges_j,
+            ranges_j, slices_j, redranges_i), of which a reduction over j (``axis=1``) reads the first three. Rows
+            ``ranges_i[k, 0]`` to ``ranges_i[k, 1] - 1`` are reduced over the intervals
+            ``redranges_j[slices_i[k-1]:slices_i[k]]`` (from 0 for the first), each [begin, end). No row may be in two
+            of ``ranges_i``; one in none is reduced over nothing. The last three say the same for a reduction over i.
+            Ranges hold for each batch.
         :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
             a tuple of arrays where the result is a tuple). It may be strided and may overlap the arguments.
         :returns: a new array or a tuple of arrays, or ``out``.
         :raises ValueError: not one array per alias, a wrong shape, arrays of one index with different numbers of rows,
-            a read-only ``out``, an unknown backend; as ``keops.Error``, a formula that cannot be compiled.
+            batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower
+            than the arrays; as ``keops.Error``, ranges beyond the arrays or with rows in common, or a formula that
+            cannot be compiled.
         :raises TypeError: an argument that is no NumPy array, has another dtype, or not that of argument 0.
-        :raises NotImplementedError: GPU backends, ``ranges``, batch dimensions, float16, or ``dtype_acc`` that is not
-            the dtype of the arrays.
+        :raises NotImplementedError: GPU backends, float16.
         """
         if backend != "auto":
             _options.check_backend(backend)

@@ -119,8 +119,7 @@ Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
     int ndim = coreAxes(info);
     if (view.ndim() < ndim || view.shape(view.ndim() - 1) != info.dim) {
       std::string message = describe(position) + ": expected an array of shape " + expectedShape(info, reduction.over) +
-                            (view.ndim() > ndim ? " after batch dimensions" : "") + ", got shape " +
-                            view.shapeText();
+                            (view.ndim() > ndim ? " after batch dimensions" : "") + ", got shape " + view.shapeText();
       if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
         message += "; a vector of numbers must be (" + std::to_string(view.shape(0)) + ", 1), as v[:, None] is";
       raise(PyExc_ValueError, message);
@@ -162,8 +161,8 @@ void Callable::checkBatches(const std::vector<ArrayView> &views, const std::vect
         continue;
       if (sizes.batch[at] != 1)
         raise(PyExc_ValueError, describe(position) + ": expected size 1 or " + std::to_string(sizes.batch[at]) +
-                                    " along batch dimension " + std::to_string(axis) + " as in " +
-                                    describe(first[at]) + ", got shape " + views[position].shapeText());
+                                    " along batch dimension " + std::to_string(axis) + " as in " + describe(first[at]) +
+                                    ", got shape " + views[position].shapeText());
       sizes.batch[at] = size;
       first[at] = position;
     }

@@ -13,8 +13,9 @@ func.func private @types(!keops.vec<1xf32>, !keops.vec<2xf64>, !keops.vec<3xf32,
                          !keops.vec<5xf32, ij>, !keops.vec<1xi1, ij>, !keops.vec<10xi64, i>)
 
 // CHECK-LABEL: func.func private @reduction_attributes
-// CHECK-SAME:  {sum = #keops.sum}
-func.func private @reduction_attributes() attributes {sum = #keops.sum}
+// CHECK-SAME:  {compensated = #keops.logsumexp<kahan>, default = #keops.sum, sum = #keops.sum, wide = #keops.sum<f64>}
+func.func private @reduction_attributes() attributes {
+  sum = #keops.sum, default = #keops.sum<blocks>, wide = #keops.sum<f64>, compensated = #keops.logsumexp<kahan>}
 // CHECK: {logsumexp = #keops.logsumexp}
 func.func private @logsumexp() attributes {logsumexp = #keops.logsumexp}
 // CHECK: [#keops.extremum<min>, #keops.extremum<max>, #keops.extremum<argmin>, #keops.extremum<argmax>,

@@ -65,6 +65,10 @@ struct Options {
                            cl::desc("write the result to FILE.npy or FILE.csv, and a second result "
                                     "(row numbers) to FILE.1.npy or FILE.1.csv")};
 
+  cl::opt<std::string> sums{"sums", cl::value_desc("how"), cl::init("blocks"), cl::cat(whatCategory),
+                            cl::desc("how sum and logsumexp add: blocks (float64 across tiles of columns, default), "
+                                     "float64 (throughout), or kahan (rounding errors are collected)")};
+
   cl::opt<std::string> target{"target", cl::value_desc("cpu"), cl::init("host"), cl::cat(howCategory),
                               cl::desc("processor to compile for: host (default), or one such as x86-64-v3, "
                                        "znver5 or neoverse-v2; a foreign one can be explained, not run")};
@@ -179,6 +183,11 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
   if (options.target == "sim")
     fail("--target sim: the simulator runs code for graphics processors, which this program does not make; expected "
          "host or the name of a processor");
+  if (options.sums != "blocks" && options.sums != "float64" && options.sums != "kahan")
+    fail("--sums: expected blocks, float64 or kahan, got '" + options.sums + "'");
+  request.compiling.sums = options.sums == "kahan"     ? Sums::Kahan
+                           : options.sums == "float64" ? Sums::Float64
+                                                       : Sums::Blocks;
   std::string type = llvm::StringRef(options.dtype).lower();
   if (type != "f32" && type != "float32" && type != "f64" && type != "float64")
     fail("--dtype: expected f32 or f64, got '" + options.dtype + "'");

@@ -31,8 +31,12 @@ TEST(SizeClass, FewRowsOfManyColumns) {
 TEST(SizeClass, BatchesCountTogether) {
   EXPECT_EQ(sizeClassOf({1, 512, 7}), SizeClass::ManyRows);
   EXPECT_EQ(sizeClassOf({1, 512, 8}), SizeClass::FewRows);
-  // However many batches, columns that leave lanes empty stay off them.
-  EXPECT_EQ(sizeClassOf({1, 10, 1000000}), SizeClass::ManyRows);
+  // However many batches, columns that leave lanes empty stay off them, …
+  EXPECT_EQ(sizeClassOf({1, 31, 1000000}), SizeClass::ManyRows);
+  EXPECT_EQ(sizeClassOf({1, 32, 1000000}), SizeClass::FewRows);
+  // … and more so if there are some rows.
+  EXPECT_EQ(sizeClassOf({8, 255, 1000000}), SizeClass::ManyRows);
+  EXPECT_EQ(sizeClassOf({8, 256, 1000000}), SizeClass::FewRows);
   // Sizes whose product does not fit 64 bits.
   EXPECT_EQ(sizeClassOf({1, INT64_MAX, INT64_MAX}), SizeClass::FewRows);
 }
