@@ -11,7 +11,7 @@
 //   call stage
 //   rows: load this thread's rows, rows stage                     all in registers
 //   state := neutral                                              sums in float64
-//   for each tile of columns:
+//   for each interval of columns, for each tile of it:
 //     barrier                                                     the last tile has been read
 //     for each column of this thread: load it, cols stage, store to shared memory
 //     barrier
@@ -19,6 +19,14 @@
 //     for each column of the tile: pairs stage, accumulate into partial
 //     state := state ⊕ partial
 //   finish stage, store the rows that exist
+//
+// As on the CPU, a block gets its rows and a list of intervals, so that dense,
+// block-sparse and batched launches are one. Block (x, y) has rows and intervals
+// of entry x of a table (PlannedBlock in Runtime/LaunchPlan.h) and the arrays of
+// batch y. The function takes, for each argument, a pointer and the strides of
+// rows and components; a pointer for each result; the rows of one batch; the
+// table of blocks; pairs [begin, end) of columns; and for each batch and
+// argument the number of elements to the batch's first one.
 //
 // In shared memory a column's values are neighbours, padded so that 16 bytes
 // are read at a time; one such read serves all rows of a thread. Only what
@@ -79,14 +87,15 @@ private:
   Value i64(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 64); }
   Value add(Value a, Value b) { return arith::AddIOp::create(builder, loc, a, b); }
   Value mul(Value a, Value b) { return arith::MulIOp::create(builder, loc, a, b); }
+  Value element(Value base, Type type, Value index) {
+    return LLVM::GEPOp::create(builder, loc, base.getType(), type, base, ArrayRef<LLVM::GEPArg>{index});
+  }
   Value load(Value base, Value index, Type type) {
-    Type element = getElementTypeOrSelf(type);
-    Value address = LLVM::GEPOp::create(builder, loc, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{index});
+    Value address = element(base, getElementTypeOrSelf(type), index);
     return LLVM::LoadOp::create(builder, loc, type, address, alignmentOf(type));
   }
   void store(Value base, Value index, Value value) {
-    Type element = getElementTypeOrSelf(value);
-    Value address = LLVM::GEPOp::create(builder, loc, base.getType(), element, base, ArrayRef<LLVM::GEPArg>{index});
+    Value address = element(base, getElementTypeOrSelf(value), index);
     LLVM::StoreOp::create(builder, loc, value, address, alignmentOf(value.getType()));
   }
   static unsigned alignmentOf(Type type);
@@ -95,6 +104,7 @@ private:
 
   // Pieces of the function.
   gpu::GPUFuncOp beginFunction();
+  void moveToBatch(Value rows, Value offsets);
   LLVM::GlobalOp createTile();
   void emitStage(StageKind kind, MachineLane &lane, Bindings &values);
   void bind(StageEmitter &emitter, const Bindings &values);
@@ -125,7 +135,7 @@ private:
   // Values of the function that is being built.
   SmallVector<ArgumentAccess> arguments;
   SmallVector<Value> outputs;
-  Value numRows, numColumns, thread32;
+  Value rowEnd, firstInterval, endInterval, intervals, thread32;
   SmallVector<Value> rowNumbers; ///< of each lane; may lie beyond the end
   Value tile;
   Bindings callValues;
@@ -325,7 +335,7 @@ void GpuMapping::emitCall() {
 /// their results are not stored.
 Bindings GpuMapping::emitRows() {
   Bindings values;
-  Value last = arith::SubIOp::create(builder, loc, numRows, i64(1));
+  Value last = arith::SubIOp::create(builder, loc, rowEnd, i64(1));
   SmallVector<Value> existing;
   for (Value row : rowNumbers)
     existing.push_back(arith::MinSIOp::create(builder, loc, row, last));
@@ -511,7 +521,7 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
       components.push_back(vectorLane.splat(values[returned](d)));
   }
   for (auto [lane, row] : llvm::enumerate(rowNumbers)) {
-    Value exists = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, row, numRows);
+    Value exists = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, row, rowEnd);
     auto branch = scf::IfOp::create(builder, loc, exists, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
@@ -547,7 +557,7 @@ gpu::GPUFuncOp GpuMapping::beginFunction() {
   for (size_t n = 0; n < kernel.getBody().getNumArguments(); ++n)
     types.append({pointer, size, size});
   types.append(kernel.getResultTypes().size(), pointer);
-  types.append({size, size});
+  types.append({size, pointer, pointer, pointer});
   auto function = gpu::GPUFuncOp::create(builder, loc, kernel.getSymName(), builder.getFunctionType(types, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
   function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
@@ -558,19 +568,39 @@ gpu::GPUFuncOp GpuMapping::beginFunction() {
     arguments.push_back({next[0], next[1], next[2]});
   for (size_t n = 0; n < kernel.getResultTypes().size(); ++n)
     outputs.push_back(*next++);
-  numRows = *next++;
-  numColumns = *next++;
+  Value rows = *next++, blocks = *next++;
+  intervals = *next++;
+  moveToBatch(rows, *next++);
 
   Value thread =
       arith::IndexCastOp::create(builder, loc, size, gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
   Value block = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
   thread32 = arith::TruncIOp::create(builder, loc, builder.getI32Type(), thread);
-  Value firstRow = add(mul(block, i64(schedule.getRows())), thread);
+  Value entry = mul(block, i64(4));
+  Value firstRow = add(load(blocks, entry, size), thread);
+  rowEnd = load(blocks, add(entry, i64(1)), size);
+  firstInterval = load(blocks, add(entry, i64(2)), size);
+  endInterval = load(blocks, add(entry, i64(3)), size);
   for (int64_t lane = 0; lane < lanes; ++lane)
     rowNumbers.push_back(add(firstRow, i64(lane * threads)));
   if (tileGlobal)
     tile = LLVM::AddressOfOp::create(builder, loc, tileGlobal);
   return function;
+}
+
+/// Arguments and results of this block's batch.
+void GpuMapping::moveToBatch(Value rows, Value offsets) {
+  Type size = builder.getI64Type();
+  Value batch = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::y));
+  Value firstOffset = mul(batch, i64(static_cast<int64_t>(arguments.size())));
+  for (auto [n, access] : llvm::enumerate(arguments))
+    if (!kernel.getBody().getArgument(n).use_empty())
+      access.base = element(access.base, number, load(offsets, add(firstOffset, i64(static_cast<int64_t>(n))), size));
+  Value firstRow = mul(batch, rows);
+  for (auto [output, type] : llvm::zip(outputs, kernel.getResultTypes().getAsValueRange<TypeAttr>())) {
+    auto vec = cast<VecType>(type);
+    output = element(output, vec.getElementType(), mul(firstRow, i64(vec.getDim())));
+  }
 }
 
 /// What a launch needs to know, in the words of the CPU's rule.
@@ -609,12 +639,18 @@ LogicalResult GpuMapping::run() {
   std::vector<MachineState> states = makeStates(/*wide=*/true);
   if (!accumulations.empty()) {
     Bindings rows = emitRows();
-    auto loop = scf::ForOp::create(builder, loc, i64(0), numColumns, i64(schedule.getColumns()), flatten(states));
+    auto each = scf::ForOp::create(builder, loc, firstInterval, endInterval, i64(1), flatten(states));
     OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(each.getBody());
+    unflatten(states, each.getRegionIterArgs());
+    Value interval = mul(each.getInductionVar(), i64(2));
+    Value columnBegin = load(intervals, interval, builder.getI64Type());
+    Value columnEnd = load(intervals, add(interval, i64(1)), builder.getI64Type());
+    auto loop = scf::ForOp::create(builder, loc, columnBegin, columnEnd, i64(schedule.getColumns()), flatten(states));
     builder.setInsertionPointToStart(loop.getBody());
     unflatten(states, loop.getRegionIterArgs());
     Value first = loop.getInductionVar();
-    Value left = arith::SubIOp::create(builder, loc, numColumns, first);
+    Value left = arith::SubIOp::create(builder, loc, columnEnd, first);
     Value count = arith::TruncIOp::create(builder, loc, builder.getI32Type(),
                                           arith::MinSIOp::create(builder, loc, left, i64(schedule.getColumns())));
     if (!tileValues.empty()) {
@@ -631,7 +667,10 @@ LogicalResult GpuMapping::run() {
       vectorLane.registers = nullptr;
     }
     scf::YieldOp::create(builder, loc, flatten(states));
+    builder.setInsertionPointAfter(loop);
     unflatten(states, loop.getResults());
+    scf::YieldOp::create(builder, loc, flatten(states));
+    unflatten(states, each.getResults());
   }
   emitResults(states);
   gpu::ReturnOp::create(builder, loc);

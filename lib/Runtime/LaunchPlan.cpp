@@ -208,6 +208,17 @@ void LaunchPlan::release() {
     *this = LaunchPlan();
 }
 
+std::vector<PlannedBlock> LaunchPlan::blockTable() const {
+  std::vector<PlannedBlock> table;
+  for (const Segment &segment : segments) {
+    const IntervalList &list = lists[segment.firstList];
+    for (int64_t begin = segment.rowBegin; begin < segment.rowEnd; begin += segment.rowsPerBlock)
+      table.push_back(
+          {begin, std::min(begin + segment.rowsPerBlock, segment.rowEnd), list.first, list.first + list.count});
+  }
+  return table;
+}
+
 const Segment &LaunchPlan::segmentOfTask(int64_t task) const {
   return *std::prev(std::upper_bound(segments.begin(), segments.end(), task,
                                      [](int64_t task, const Segment &segment) { return task < segment.firstTask; }));

@@ -77,6 +77,30 @@ def test_other_threads_run_during_a_long_call():
     assert sum(start + 0.05 < step < end - 0.05 for step in steps) > 5
 
 
+def test_other_threads_run_while_a_variant_is_compiled():
+    """The first call with one row compiles again; it is a small call, which otherwise keeps the interpreter."""
+    terms = " + ".join(f"Exp(-SqDist(x,y)*{n})" for n in range(1, 20))
+    reduction = Genred(f"{terms} + {time.time_ns() % 10**9}", ALIASES, axis=1)
+    x, y = draw(9), draw(4096, 1)
+    reduction(x, y)
+    steps, done = [], threading.Event()
+
+    def count():
+        while not done.is_set():
+            steps.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    start = time.perf_counter()
+    few = reduction(x[:1], y)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert sum(start < step < end for step in steps) > 5
+    np.testing.assert_allclose(few, reduction(x, y)[:1], rtol=1e-5)
+
+
 def run(script, **environment):
     return subprocess.run([sys.executable, "-c", script], env={**os.environ, **environment}, capture_output=True,
                           text=True, timeout=300)
@@ -144,12 +168,16 @@ import os, signal, threading, time, numpy as np
 from keops.numpy import Genred
 x = np.random.default_rng(0).random((300, 3))
 D = ((x[:, None] - x)**2).sum(-1)
+many = np.tile(x, (14, 1))
 
 def new_formula():
     # One that is in no cache.
     c = time.time_ns() % 10**9
-    found = Genred(f"SqDist(x,y)+{c}", ["x = Vi(3)", "y = Vj(3)"], axis=1)(x, x)
-    return np.allclose(found[:, 0], (D + c).sum(axis=1))
+    reduction = Genred(f"SqDist(x,y)+{c}", ["x = Vi(3)", "y = Vj(3)"], axis=1)
+    found = reduction(x, x)
+    # And the variant for few rows, which is compiled by a call.
+    first = reduction(x[:1], many)
+    return np.allclose(found[:, 0], (D + c).sum(axis=1)) and np.allclose(first, ((x[0] - many)**2 + c / 3).sum())
 
 def compile_on():
     while not stop.is_set():

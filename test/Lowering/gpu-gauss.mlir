@@ -17,24 +17,37 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 
 // CHECK-LABEL: gpu.module @gauss
 // CHECK: llvm.mlir.global internal @tile() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<1024 x f32>
-// CHECK: gpu.func @gauss(%[[X:[^:]*]]: !llvm.ptr<1>, %[[XROW:[^:]*]]: i64, %{{[^:]*}}: i64, %[[Y:[^:]*]]: !llvm.ptr<1>, {{.*}}, %[[OUT:[^:]*]]: !llvm.ptr<1>, %[[ROWS:[^:]*]]: i64, %[[COLUMNS:[^:]*]]: i64) kernel
+// CHECK: gpu.func @gauss(%[[X:[^:]*]]: !llvm.ptr<1>, %[[XROW:[^:]*]]: i64, %{{[^:]*}}: i64, %[[Y:[^:]*]]: !llvm.ptr<1>, {{.*}}, %[[OUT:[^:]*]]: !llvm.ptr<1>, %[[ROWS:[^:]*]]: i64, %[[BLOCKS:[^:]*]]: !llvm.ptr<1>, %[[INTERVALS:[^:]*]]: !llvm.ptr<1>, %[[OFFSETS:[^:]*]]: !llvm.ptr<1>) kernel
 // CHECK-SAME: keops.launch = {arguments = [array<i64: 0, 3, 0>, array<i64: 1, 3, 0>, array<i64: 1, 1, 0>], entry = "gauss", results = [array<i64: 0, 1, 0>], rows_per_block = 1024 : i64, threads = 128 : i64}
 // CHECK-SAME: known_block_size = array<i32: 128, 1, 1>
 
-// CHECK: %[[BLOCK:.*]] = arith.muli %{{.*}}, %c1024_i64
-// CHECK: %[[FIRST:.*]] = arith.addi %[[BLOCK]], %{{.*}} : i64
+// The arrays of this block's batch, its rows, and the intervals of its columns.
+
+// CHECK: gpu.block_id y
+// CHECK: llvm.getelementptr %[[OFFSETS]]
+// CHECK: %[[XBATCH:.*]] = llvm.getelementptr %[[X]]
+// CHECK: %[[YBATCH:.*]] = llvm.getelementptr %[[Y]]
+// CHECK: arith.muli %{{.*}}, %[[ROWS]]
+// CHECK: %[[OUTBATCH:.*]] = llvm.getelementptr %[[OUT]]
+// CHECK: gpu.block_id x
+// CHECK: llvm.getelementptr %[[BLOCKS]]
+// CHECK: %[[BEGIN:.*]] = llvm.load
+// CHECK: %[[FIRST:.*]] = arith.addi %[[BEGIN]], %{{.*}} : i64
+// CHECK: %[[END:.*]] = llvm.load
 // CHECK: %[[SECOND:.*]] = arith.addi %[[FIRST]], %c128_i64
-// CHECK: %[[LAST:.*]] = arith.subi %[[ROWS]], %c1_i64
+// CHECK: %[[LAST:.*]] = arith.subi %[[END]], %c1_i64
 // CHECK: %[[ROW:[^ ]*]] = arith.minsi %[[FIRST]], %[[LAST]]
 // CHECK: %[[INDEX:[^ ]*]] = arith.muli %[[ROW]], %[[XROW]] : i64
-// CHECK: llvm.getelementptr %[[X]][%[[INDEX]]]
+// CHECK: llvm.getelementptr %[[XBATCH]][%[[INDEX]]]
 // CHECK: %[[X0:.*]] = vector.from_elements {{.*}} : vector<8xf32>
 
-// CHECK: scf.for %[[TILE:.*]] = %c0_i64 to %[[COLUMNS]] step %c256_i64 iter_args(%[[SUM:.*]] = %{{.*}}) -> (vector<8xf64>) : i64
+// CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c1_i64 iter_args(%[[ALL:.*]] = %{{.*}}) -> (vector<8xf64>) : i64
+// CHECK: llvm.getelementptr %[[INTERVALS]]
+// CHECK: scf.for %[[TILE:.*]] = %{{.*}} to %{{.*}} step %c256_i64 iter_args(%[[SUM:.*]] = %[[ALL]]) -> (vector<8xf64>) : i64
 // CHECK: %[[COUNT:.*]] = arith.trunci
 // CHECK: gpu.barrier
 // CHECK: scf.for %[[MINE:.*]] = %{{.*}} to %[[COUNT]] step %c128_i32
-// CHECK: llvm.getelementptr %[[Y]]
+// CHECK: llvm.getelementptr %[[YBATCH]]
 // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
 // CHECK: gpu.barrier
 // CHECK: %[[PARTIAL:.*]] = scf.for %{{.*}} = %c0_i32 to %[[COUNT]] step %c1_i32 iter_args({{.*}}) -> (vector<8xf32>) : i32
@@ -45,8 +58,8 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 // CHECK: %[[WIDE:.*]] = arith.extf %[[PARTIAL]] : vector<8xf32> to vector<8xf64>
 // CHECK: arith.addf %[[SUM]], %[[WIDE]]
 
-// CHECK: arith.cmpi slt, %[[FIRST]], %[[ROWS]]
+// CHECK: arith.cmpi slt, %[[FIRST]], %[[END]]
 // CHECK: scf.if
-// CHECK: llvm.getelementptr %[[OUT]][%[[FIRST]]]
+// CHECK: llvm.getelementptr %[[OUTBATCH]][%[[FIRST]]]
 // CHECK: llvm.store
-// CHECK: arith.cmpi slt, %[[SECOND]], %[[ROWS]]
+// CHECK: arith.cmpi slt, %[[SECOND]], %[[END]]

@@ -7,7 +7,7 @@
 //
 // From a formula to the gpu module that PTX is made of, run on the simulator
 // and compared with the interpreter, for sizes that fill neither a block of
-// rows nor a tile of columns.
+// rows nor a tile of columns, for all pairs and some, and for batches.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +15,7 @@
 
 #include "keops/Compiler/Compiler.h"
 #include "keops/Dialect/Interpreter.h"
+#include "keops/Runtime/LaunchPlan.h"
 
 #include <cstring>
 #include <random>
@@ -26,18 +27,20 @@ namespace {
 /// An argument's values: `transposed` has a stride between components, else rows have a gap after them.
 struct TestArray {
   VecType type;
-  int64_t rows = 1, rowStride = 0, componentStride = 1;
+  int64_t rows = 1, rowStride = 0, componentStride = 1, batchStride = 0;
   std::vector<double> doubles;
   std::vector<float> floats;
 
-  TestArray(VecType type, int64_t rows, bool transposed, std::mt19937 &random) : type(type), rows(rows) {
+  TestArray(VecType type, int64_t rows, bool transposed, int64_t batches, std::mt19937 &random)
+      : type(type), rows(rows) {
     int64_t dim = type.getDim();
     rowStride = transposed ? 1 : dim + 1;
     componentStride = transposed ? rows : 1;
     std::uniform_real_distribution<float> uniform(-1, 1);
     // No more than the last value needs: what is read beyond is a fault.
-    if (rows > 0)
-      doubles.resize((rows - 1) * rowStride + (dim - 1) * componentStride + 1);
+    int64_t count = rows > 0 ? (rows - 1) * rowStride + (dim - 1) * componentStride + 1 : 0;
+    batchStride = batches > 1 ? count : 0;
+    doubles.resize(batches * count);
     for (double &value : doubles)
       value = uniform(random);
     floats.assign(doubles.begin(), doubles.end());
@@ -130,14 +133,16 @@ protected:
   }
 
   /// Runs the kernel and compares some rows, the first and the last among them.
-  void check(int64_t rows, int64_t columns, uint64_t seed, bool transposed);
+  void check(int64_t rows, int64_t columns, uint64_t seed, bool transposed, int64_t batches = 1,
+             const runtime::Ranges *ranges = nullptr);
 
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> formulas, lowered;
   std::unique_ptr<compiler::SimKernel> kernel;
 };
 
-void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transposed) {
+void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transposed, int64_t batches,
+                     const runtime::Ranges *ranges) {
   SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + ", seed " + std::to_string(seed));
   FormulaFuncOp formula = *formulas->getOps<FormulaFuncOp>().begin();
   std::mt19937 random(static_cast<unsigned>(rows * 1000 + columns));
@@ -145,14 +150,27 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
   for (mlir::BlockArgument argument : formula.getBody().getArguments()) {
     auto type = llvm::cast<VecType>(argument.getType());
     IndexSet set = type.getIndices();
-    arrays.emplace_back(type, set == IndexSet::I ? rows : set == IndexSet::J ? columns : 1, transposed, random);
+    // Columns and parameters of the batches differ; all share their rows.
+    arrays.emplace_back(type,
+                        set == IndexSet::I   ? rows
+                        : set == IndexSet::J ? columns
+                                             : 1,
+                        transposed, set == IndexSet::I ? 1 : batches, random);
   }
   std::vector<TestResult> results;
   for (mlir::Type type : formula.getBody().front().getTerminator()->getOperandTypes())
-    results.emplace_back(llvm::cast<VecType>(type), rows);
+    results.emplace_back(llvm::cast<VecType>(type), batches * rows);
 
   runtime::SimLaunch launch;
-  launch.grid = {(rows + 1023) / 1024, 1, 1};
+  runtime::Artifact rule;
+  rule.rowsPerBlock = rule.rowGranularity = 1024;
+  runtime::LaunchPlan plan(rule, rows, columns, batches, ranges);
+  std::vector<runtime::PlannedBlock> blocks = plan.blockTable();
+  std::vector<int64_t> intervals = plan.allPairs(), offsets;
+  for (int64_t batch = 0; batch < batches; ++batch)
+    for (const TestArray &array : arrays)
+      offsets.push_back(batch * array.batchStride);
+  launch.grid = {static_cast<int64_t>(blocks.size()), batches, 1};
   launch.block = {128, 1, 1};
   launch.seed = seed;
   for (TestArray &array : arrays) {
@@ -166,27 +184,46 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
     launch.arguments.push_back(launch.buffers.back().data);
   }
   launch.arguments.push_back(rows);
-  launch.arguments.push_back(columns);
+  auto pass = [&](auto &table) {
+    launch.buffers.push_back({table.data(), static_cast<int64_t>(table.size() * sizeof(table[0])), false});
+    launch.arguments.push_back(launch.buffers.back().data);
+  };
+  pass(blocks);
+  pass(intervals);
+  pass(offsets);
   auto fault = kernel->launch(launch);
   ASSERT_FALSE(fault) << *fault;
 
-  InterpreterInputs inputs;
-  inputs.rowsI = rows;
-  inputs.rowsJ = columns;
-  inputs.read = [&](unsigned argument, int64_t row, int64_t d) {
-    const TestArray &array = arrays[argument];
-    int64_t at = row * array.rowStride + d * array.componentStride;
-    return array.isF64() ? array.doubles[at] : static_cast<double>(array.floats[at]);
-  };
-  for (int64_t row = 0; row < rows; row = row + 1 == rows ? rows : std::min(row + 61, rows - 1)) {
-    std::vector<InterpreterRow> expected = interpret(formula, inputs, row);
-    for (auto [n, result] : llvm::enumerate(results))
-      for (int64_t d = 0; d < result.type.getDim(); ++d) {
-        double value = result.get(row * result.type.getDim() + d);
-        if (value != expected[n].values[d]) // which may be infinite
-          EXPECT_NEAR(value, expected[n].values[d], expected[n].bounds[d]) << "row " << row << ", component " << d;
+  for (int64_t batch = 0; batch < batches; ++batch)
+    for (const runtime::PlannedBlock &block : blocks) {
+      std::vector<int64_t> kept;
+      for (int64_t n = block.firstInterval; n < block.endInterval; ++n)
+        for (int64_t column = intervals[2 * n]; column < intervals[2 * n + 1]; ++column)
+          kept.push_back(column);
+      InterpreterInputs inputs;
+      inputs.rowsI = rows;
+      inputs.rowsJ = static_cast<int64_t>(kept.size());
+      inputs.read = [&](unsigned argument, int64_t row, int64_t d) {
+        const TestArray &array = arrays[argument];
+        int64_t number = array.type.getIndices() == IndexSet::J ? kept[row] : row;
+        int64_t at = batch * array.batchStride + number * array.rowStride + d * array.componentStride;
+        return array.isF64() ? array.doubles[at] : static_cast<double>(array.floats[at]);
+      };
+      for (int64_t row = block.rowBegin; row < block.rowEnd;
+           row = row + 1 == block.rowEnd ? block.rowEnd : std::min(row + 61, block.rowEnd - 1)) {
+        std::vector<InterpreterRow> expected = interpret(formula, inputs, row);
+        for (auto [n, result] : llvm::enumerate(results))
+          for (int64_t d = 0; d < result.type.getDim(); ++d) {
+            double value = result.get((batch * rows + row) * result.type.getDim() + d), wanted = expected[n].values[d];
+            // The reference numbers the columns that it sees.
+            if (result.type.getElementType().isInteger(64) && !kept.empty())
+              wanted = static_cast<double>(kept[static_cast<size_t>(wanted)]);
+            if (value != wanted) // which may be infinite
+              EXPECT_NEAR(value, wanted, expected[n].bounds[d])
+                  << "batch " << batch << ", row " << row << ", component " << d;
+          }
       }
-  }
+    }
 }
 
 TEST_P(GpuGauss, OnePair) { check(1, 1, 1, false); }
@@ -194,6 +231,15 @@ TEST_P(GpuGauss, NoColumn) { check(3, 0, 1, false); }
 TEST_P(GpuGauss, FewRowsAndColumns) { check(5, 7, 2, true); }
 TEST_P(GpuGauss, SecondBlockOfFewRows) { check(1029, 300, 3, false); }
 TEST_P(GpuGauss, ThreeTilesOfColumns) { check(130, 513, 4, true); }
+TEST_P(GpuGauss, Batches) { check(5, 270, 5, true, /*batches=*/3); }
+TEST_P(GpuGauss, Ranges) {
+  // Rows of no cluster, one without columns, intervals of several tiles, and more rows than a block has.
+  const int64_t rows[] = {2, 30, 30, 31, 40, 1100}, slices[] = {2, 2, 5},
+                columns[] = {0, 3, 10, 500, 1, 2, 7, 7, 400, 513};
+  runtime::Ranges ranges{rows, slices, 3, columns, 5};
+  check(1103, 513, 6, false, /*batches=*/1, &ranges);
+  check(1103, 513, 7, true, /*batches=*/2, &ranges);
+}
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) { return info.param.name; }
 

@@ -48,6 +48,15 @@ struct Segment {
   int64_t firstState = 0; ///< of the states that splits leave behind
 };
 
+/// A block of rows and its intervals, numbered in `LaunchPlan::allPairs`. GPU
+/// kernels read tables of these: change both together.
+struct PlannedBlock {
+  int64_t rowBegin = 0;
+  int64_t rowEnd = 0;
+  int64_t firstInterval = 0;
+  int64_t endInterval = 0;
+};
+
 /// The tasks of one batch, and how many threads they are worth.
 class LaunchPlan {
 public:
@@ -63,6 +72,9 @@ public:
   void release();
 
   const int64_t *pairs(const IntervalList &list) const { return intervals.data() + 2 * list.first; }
+  const std::vector<int64_t> &allPairs() const { return intervals; }
+  /// All blocks of a plan without splits.
+  std::vector<PlannedBlock> blockTable() const;
   /// The segment of a task, or block, of a batch.
   const Segment &segmentOfTask(int64_t task) const;
   const Segment &segmentOfBlock(int64_t block) const;
