@@ -39,6 +39,9 @@ public:
   }
   LaneValue rowNumber(int64_t value) override { return {{}, static_cast<double>(value), 0}; }
   LaneValue number(LaneIndex d) override { return {{}, static_cast<double>(d.constant), 0}; }
+  LaneValue indexNumber(IndexSet index) override {
+    return constant(static_cast<double>(index == IndexSet::I ? rowI : rowJ));
+  }
   LaneValue largest() override { return {{}, largestNumber, 0}; }
 
   LaneValue unary(UnaryKind kind, LaneValue x) override;
@@ -98,6 +101,9 @@ public:
       now = body(d, now);
     return now;
   }
+
+  /// The pair for which the lane computes.
+  int64_t rowI = 0, rowJ = 0;
 
 protected:
   LaneIndex indexOp(IndexKind, LaneIndex, LaneIndex) override { llvm_unreachable("positions are constants here"); }
@@ -204,6 +210,30 @@ LaneValue DoubleLane::unary(UnaryKind kind, LaneValue x) {
       return {{}, std::sqrt(x.value), kInfinity};
     return rounded(std::sqrt(x.value), spread(std::sqrt, x.value, x.error), 1);
   }
+  case UnaryKind::Exp2:
+    return rounded(std::exp2(x.value), spread(std::exp2, x.value, x.error), 2);
+  case UnaryKind::Log2:
+    return rounded(std::log2(x.value), spread(std::log2, x.value, x.error), 2);
+  case UnaryKind::Expm1:
+    return rounded(std::expm1(x.value), spread(std::expm1, x.value, x.error), 2);
+  case UnaryKind::Log1p:
+    return rounded(std::log1p(x.value), spread(std::log1p, x.value, x.error), 2);
+  case UnaryKind::Sinh:
+    return rounded(std::sinh(x.value), spread(std::sinh, x.value, x.error), 2);
+  case UnaryKind::Cosh:
+    return rounded(std::cosh(x.value), spread(std::cosh, x.value, x.error), 2);
+  case UnaryKind::Tan: {
+    // |tan'| = 1 / cos²; a pole within the error makes everything possible.
+    double distance = std::fabs(std::cos(x.value)) - x.error;
+    double error = x.error == 0 ? 0 : distance > 0 ? x.error / (distance * distance) : kInfinity;
+    return rounded(std::tan(x.value), error, 2);
+  }
+  case UnaryKind::Lgamma: {
+    // The C library is less accurate here; there are poles at 0, −1, −2, …
+    bool pole =
+        x.error != 0 && x.value - x.error <= 0 && std::floor(x.value - x.error) != std::floor(x.value + x.error);
+    return rounded(std::lgamma(x.value), pole ? kInfinity : spread(std::lgamma, x.value, x.error), 8);
+  }
   }
   llvm_unreachable("all kinds are handled");
 }
@@ -264,8 +294,8 @@ public:
       : formula(formula), inputs(inputs), lane(lane) {}
 
   void setRows(int64_t newI, int64_t newJ) {
-    i = newI;
-    j = newJ;
+    i = lane.rowI = newI;
+    j = lane.rowJ = newJ;
   }
 
   /// All components of a value.
@@ -309,7 +339,13 @@ private:
     for (Value operand : op->getOperands())
       operands.push_back(get(operand));
     for (int64_t d = 0; d < type.getDim(); ++d)
-      components[d] = op.component(lane, [&](unsigned n, LaneIndex k) { return operands[n][k.constant]; }, d);
+      components[d] = op.component(
+          lane,
+          [&](unsigned n, LaneIndex k) {
+            // A recurrence reads its own components.
+            return n == operands.size() ? components[k.constant] : operands[n][k.constant];
+          },
+          d);
     return components;
   }
 

@@ -94,6 +94,22 @@ static double applyUnary(UnaryKind kind, double x) {
     return std::erf(x);
   case UnaryKind::Sqrt:
     return std::sqrt(x);
+  case UnaryKind::Exp2:
+    return std::exp2(x);
+  case UnaryKind::Log2:
+    return std::log2(x);
+  case UnaryKind::Expm1:
+    return std::expm1(x);
+  case UnaryKind::Log1p:
+    return std::log1p(x);
+  case UnaryKind::Sinh:
+    return std::sinh(x);
+  case UnaryKind::Cosh:
+    return std::cosh(x);
+  case UnaryKind::Tan:
+    return std::tan(x);
+  case UnaryKind::Lgamma:
+    return std::lgamma(x);
   }
   llvm_unreachable("all kinds are handled");
 }
@@ -140,6 +156,14 @@ KEOPS_UNARY(AtanOp)
 KEOPS_UNARY(TanhOp)
 KEOPS_UNARY(ErfOp)
 KEOPS_UNARY(SqrtOp)
+KEOPS_UNARY(Exp2Op)
+KEOPS_UNARY(Log2Op)
+KEOPS_UNARY(Expm1Op)
+KEOPS_UNARY(Log1pOp)
+KEOPS_UNARY(SinhOp)
+KEOPS_UNARY(CoshOp)
+KEOPS_UNARY(TanOp)
+KEOPS_UNARY(LgammaOp)
 #undef KEOPS_UNARY
 
 namespace {
@@ -322,6 +346,15 @@ LaneValue CmpOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
 
 OpCost CmpOp::cost() { return {1, 0}; }
 
+OpFoldResult CmpOp::fold(FoldAdaptor adaptor) {
+  // Whether an indicator is not 0 is its condition.
+  auto indicator = getLhs().getDefiningOp<IndicatorOp>();
+  if (indicator && getPredicate() == Comparison::NE && constantValue(adaptor.getRhs()) == 0.0 &&
+      indicator.getOperand().getType() == getType())
+    return indicator.getOperand();
+  return {};
+}
+
 LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
                                          DictionaryAttr, OpaqueProperties, RegionRange,
                                          SmallVectorImpl<Type> &types) {
@@ -353,3 +386,20 @@ LaneValue IndicatorOp::component(Lane &lane, OperandComponent operand, LaneIndex
 }
 
 OpCost IndicatorOp::cost() { return {1, 0}; }
+
+//===----------------------------------------------------------------------===//
+// index
+//===----------------------------------------------------------------------===//
+
+LaneValue IndexOp::component(Lane &lane, OperandComponent, LaneIndex) {
+  return lane.indexNumber(getType().getIndices());
+}
+
+OpCost IndexOp::cost() { return {0, 0}; }
+
+LogicalResult IndexOp::verify() {
+  IndexSet set = getType().getIndices();
+  if (!getType().isScalar() || (set != IndexSet::I && set != IndexSet::J))
+    return emitOpError("is one number for each i or each j and expects such a type, got ") << getType();
+  return success();
+}

@@ -162,10 +162,18 @@ LogicalResult ExtendOp::verify() {
 // contract, map, accumulate
 //===----------------------------------------------------------------------===//
 
-/// Checks that a region loops over a component %d and yields one scalar.
-static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type element) {
-  if (region.getNumArguments() != 1 || !region.getArgument(0).getType().isIndex())
-    return op->emitOpError("expects a region with one argument of type index, the component");
+/// Checks that a region loops over a component %d and yields one scalar. `self`,
+/// if given, is the type of a second argument that the region may have.
+static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type element, Type self = {}) {
+  unsigned count = region.getNumArguments();
+  bool readsItself = self && count == 2 && region.getArgument(1).getType() == self;
+  if ((count != 1 && !readsItself) || !region.getArgument(0).getType().isIndex()) {
+    InFlightDiagnostic error =
+        op->emitOpError("expects a region with one argument of type index, the component");
+    if (self)
+      error << ", and perhaps one of type " << self << ", the vector so far";
+    return error;
+  }
   Operation *yield = region.front().getTerminator();
   if (yield->getNumOperands() != 1)
     return yield->emitOpError("expects one scalar, the value of a component, got ") << yield->getNumOperands();
@@ -182,7 +190,7 @@ LogicalResult ContractOp::verifyRegions() {
 }
 
 LogicalResult MapOp::verifyRegions() {
-  return verifyComponentLoop(*this, getBody(), getType().getElementType());
+  return verifyComponentLoop(*this, getBody(), getType().getElementType(), getType());
 }
 
 LogicalResult AccumulateOp::verifyRegions() {

@@ -338,3 +338,178 @@ LaneValue TensorDotOp::component(Lane &lane, OperandComponent operand, LaneIndex
     return term(0);
   return lane.fold(cast<ReductionInterface>(Attribute(SumAttr::get(getContext()))), product(extents), term);
 }
+
+//===----------------------------------------------------------------------===//
+// interleave, deinterleave
+//===----------------------------------------------------------------------===//
+
+LogicalResult InterleaveOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                             DictionaryAttr, OpaqueProperties, RegionRange,
+                                             SmallVectorImpl<Type> &types) {
+  auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
+  if (lhs.getElementType() != rhs.getElementType())
+    return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", rhs.getElementType());
+  if (lhs.getDim() != rhs.getDim())
+    return emitOptionalError(loc, "alternates vectors of equal dimensions, got ", lhs.getDim(), " and ", rhs.getDim());
+  types.push_back(lhs.withDim(2 * lhs.getDim()).withIndices(lhs.getIndices() | rhs.getIndices()));
+  return success();
+}
+
+LaneValue InterleaveOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneIndex pair = lane.div(d, 2);
+  return lane.branchBelow(
+      lane.rem(d, 2), 1, [&] { return operand(0, pair); }, [&] { return operand(1, pair); });
+}
+
+OpCost InterleaveOp::cost() { return {0, 0}; }
+
+OpFoldResult InterleaveOp::fold(FoldAdaptor) {
+  // Both parts of one vector are that vector.
+  auto even = getLhs().getDefiningOp<DeinterleaveOp>(), odd = getRhs().getDefiningOp<DeinterleaveOp>();
+  if (even && odd && even.getOperand() == odd.getOperand() && even.getPart() == 0 && odd.getPart() == 1)
+    return even.getOperand();
+  return {};
+}
+
+LogicalResult DeinterleaveOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                               DictionaryAttr, OpaqueProperties, RegionRange,
+                                               SmallVectorImpl<Type> &types) {
+  types.push_back(resized(operands[0], representable(cast<VecType>(operands[0].getType()).getDim() / 2)));
+  return success();
+}
+
+LaneValue DeinterleaveOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  return operand(0, lane.add(lane.mul(d, 2), static_cast<int64_t>(getPart())));
+}
+
+OpCost DeinterleaveOp::cost() { return {0, 0}; }
+
+LogicalResult DeinterleaveOp::verify() {
+  int64_t dim = getOperand().getType().getDim(), part = getPart();
+  if (dim % 2 != 0)
+    return emitOpError("expects a vector of even dimension, got dimension ") << dim;
+  if (part != 0 && part != 1)
+    return emitOpError("takes part 0 or 1 of a vector, got ") << part;
+  return success();
+}
+
+OpFoldResult DeinterleaveOp::fold(FoldAdaptor) {
+  auto pair = getOperand().getDefiningOp<InterleaveOp>();
+  if (!pair)
+    return {};
+  Value part = getPart() == 0 ? pair.getLhs() : pair.getRhs();
+  // A part that depends on fewer indices has another type.
+  return part.getType() == getType() ? part : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// bspline
+//===----------------------------------------------------------------------===//
+
+LogicalResult BSplineOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                          DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                          SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  auto knots = cast<VecType>(operands[0].getType()), point = cast<VecType>(operands[1].getType());
+  if (knots.getElementType() != point.getElementType())
+    return emitOptionalError(loc, "element types differ: ", knots.getElementType(), " and ", point.getElementType());
+  int64_t degree = std::clamp<int64_t>(adaptor.getDegree(), 0, maxDegree);
+  types.push_back(knots.withDim(representable(knots.getDim() - degree - 1))
+                      .withIndices(knots.getIndices() | point.getIndices()));
+  return success();
+}
+
+LogicalResult BSplineOp::verify() {
+  int64_t degree = getDegree(), knots = getKnots().getType().getDim();
+  if (!getPoint().getType().isScalar())
+    return emitOpError("expects a point of dimension 1, got dimension ") << getPoint().getType().getDim();
+  if (degree < 0 || degree > maxDegree)
+    return emitOpError("expects a degree between 0 and ") << maxDegree << ", got " << degree;
+  if (knots < degree + 2)
+    return emitOpError("of degree ") << degree << " expects at least " << degree + 2 << " knots, got " << knots;
+  return success();
+}
+
+LaneValue BSplineOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  int64_t degree = getDegree();
+  LaneValue x = operand(1, 0), zero = lane.constant(0), one = lane.constant(1);
+  SmallVector<LaneValue> t;
+  for (int64_t r = 0; r <= degree + 1; ++r)
+    t.push_back(operand(0, lane.add(d, r)));
+  auto notAbove = [&](LaneValue a, LaneValue b) { return lane.compare(CompareKind::LE, a, b); };
+
+  // basis[r] is the function of the current degree that begins at knot d + r.
+  SmallVector<LaneValue> basis;
+  for (int64_t r = 0; r <= degree; ++r)
+    basis.push_back(lane.select(notAbove(t[r], x), lane.select(lane.less(x, t[r + 1]), one, zero), zero));
+  auto share = [&](LaneValue part, LaneValue whole, LaneValue function) {
+    LaneValue isZero = lane.compare(CompareKind::EQ, whole, zero);
+    return lane.mul(lane.select(isZero, zero, lane.div(part, whole)), function);
+  };
+  for (int64_t p = 1; p <= degree; ++p)
+    for (int64_t r = 0; r <= degree - p; ++r) {
+      LaneValue rising = share(lane.sub(x, t[r]), lane.sub(t[r + p], t[r]), basis[r]);
+      LaneValue falling = share(lane.sub(t[r + p + 1], x), lane.sub(t[r + p + 1], t[r + 1]), basis[r + 1]);
+      basis[r] = lane.add(rising, falling);
+    }
+
+  // Outside of the support, infinite points included, it is 0; what is neither inside nor outside is NaN.
+  LaneValue nan = lane.constant(std::numeric_limits<double>::quiet_NaN());
+  LaneValue inside = lane.select(notAbove(t[0], x), basis[0], nan);
+  return lane.select(lane.less(x, t[0]), zero, lane.select(notAbove(t[degree + 1], x), zero, inside));
+}
+
+OpCost BSplineOp::cost() {
+  int64_t degree = getDegree();
+  return {4 * (degree + 1) + 5 * degree * (degree + 1), degree * (degree + 1)};
+}
+
+//===----------------------------------------------------------------------===//
+// soft_dtw
+//===----------------------------------------------------------------------===//
+
+LogicalResult SoftDTWOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
+                                          DictionaryAttr, OpaqueProperties, RegionRange,
+                                          SmallVectorImpl<Type> &types) {
+  auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
+  auto gamma = cast<VecType>(operands[2].getType());
+  for (VecType type : {rhs, gamma})
+    if (lhs.getElementType() != type.getElementType())
+      return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", type.getElementType());
+  types.push_back(lhs.withDim(lhs.getDim() * rhs.getDim())
+                      .withIndices(lhs.getIndices() | rhs.getIndices() | gamma.getIndices()));
+  return success();
+}
+
+LogicalResult SoftDTWOp::verify() {
+  if (!getGamma().getType().isScalar())
+    return emitOpError("expects a smoothing of dimension 1, got dimension ") << getGamma().getType().getDim();
+  return success();
+}
+
+LaneValue SoftDTWOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  constexpr unsigned self = 3;
+  int64_t columns = getRhs().getType().getDim();
+  LaneIndex i = lane.div(d, columns), j = lane.rem(d, columns);
+  auto before = [&](int64_t distance) { return operand(self, lane.add(d, -distance)); };
+  auto softmin = [&] {
+    LaneValue gamma = operand(2, 0), sharpness = lane.div(lane.constant(1), gamma), sum;
+    LaneValue terms[] = {before(columns + 1), before(columns), before(1)};
+    LaneValue least = lane.smaller(lane.smaller(terms[0], terms[1]), terms[2]);
+    for (LaneValue &term : terms) {
+      LaneValue weight = lane.exp(lane.mul(lane.sub(least, term), sharpness));
+      sum = &term == terms ? weight : lane.add(sum, weight);
+    }
+    LaneValue soft = lane.sub(least, lane.mul(gamma, lane.log(sum)));
+    // Three infinite costs have no differences.
+    return lane.select(lane.compare(CompareKind::EQ, least, lane.infinity()), least, soft);
+  };
+  // At the borders only one path leads here.
+  auto path = lane.branchBelow(
+      i, 1, [&] { return lane.branchBelow(j, 1, [&] { return lane.constant(0); }, [&] { return before(1); }); },
+      [&] { return lane.branchBelow(j, 1, [&] { return before(columns); }, softmin); });
+  LaneValue difference = lane.sub(operand(0, i), operand(1, j));
+  return lane.add(lane.mul(difference, difference), path);
+}
+
+OpCost SoftDTWOp::cost() { return {12, 7}; }

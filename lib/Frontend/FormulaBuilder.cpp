@@ -49,6 +49,7 @@ public:
   Value emit(llvm::StringRef op, mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes) override;
   using Emitter::emit;
   Value constant(double value, int64_t dim) override;
+  Value indexNumber(IndexSet index) override;
   mlir::Builder &builder() override { return ops; }
   mlir::Type elementType() const override { return element; }
 
@@ -163,6 +164,10 @@ Value Builder::emit(llvm::StringRef op, mlir::ValueRange operands, llvm::ArrayRe
 Value Builder::constant(double value, int64_t dim) {
   auto type = VecType::get(&context, dim, element, IndexSet::None);
   return ConstantOp::create(ops, node ? locationOf(*node) : unknown, type, ops.getF64FloatAttr(value));
+}
+
+Value Builder::indexNumber(IndexSet index) {
+  return IndexOp::create(ops, locationOf(*node), VecType::get(&context, 1, element, index));
 }
 
 //===----------------------------------------------------------------------===//

@@ -10,70 +10,36 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Spellings.h"
+#include "CoreOps.h"
 
 #include <cmath>
-#include <mutex>
+#include <limits>
 
 using namespace keops;
 using namespace keops::frontend;
-using mlir::Value;
-
-//===----------------------------------------------------------------------===//
-// Core ops, with the least to write
-//===----------------------------------------------------------------------===//
-
-static Value add(Emitter &e, Value a, Value b) { return e.emit<AddOp>({a, b}); }
-static Value sub(Emitter &e, Value a, Value b) { return e.emit<SubOp>({a, b}); }
-static Value mul(Emitter &e, Value a, Value b) { return e.emit<MulOp>({a, b}); }
-static Value div(Emitter &e, Value a, Value b) { return e.emit<DivOp>({a, b}); }
-static Value neg(Emitter &e, Value a) { return e.emit<NegOp>(a); }
-static Value exp(Emitter &e, Value a) { return e.emit<ExpOp>(a); }
-
-static Value compare(Emitter &e, Comparison kind, Value a, Value b) {
-  auto predicate = ComparisonAttr::get(e.builder().getContext(), kind);
-  return e.emit<CmpOp>({a, b}, e.builder().getNamedAttr("predicate", predicate));
-}
-static Value less(Emitter &e, Value a, Value b) { return compare(e, Comparison::LT, a, b); }
-static Value select(Emitter &e, Value condition, Value a, Value b) { return e.emit<SelectOp>({condition, a, b}); }
-/// The comparison of both arguments as 1 or 0.
-template <Comparison kind>
-static Value indicator(Emitter &e) {
-  auto type = mlir::TypeAttr::get(e.elementType());
-  return e.emit<IndicatorOp>(compare(e, kind, e.operand(0), e.operand(1)),
-                             e.builder().getNamedAttr("elementType", type));
-}
-
-static Value fold(Emitter &e, mlir::Attribute reduction, Value a) {
-  return e.emit<FoldOp>(a, e.builder().getNamedAttr("reduction", reduction));
-}
-template <Extremum kind>
-static Value extremum(Emitter &e) {
-  return fold(e, ExtremumAttr::get(e.builder().getContext(), kind), e.operand(0));
-}
-static Value sum(Emitter &e, Value a) {
-  return !a || dimOf(a) == 1 ? a : fold(e, SumAttr::get(e.builder().getContext()), a);
-}
-
-static Value slice(Emitter &e, Value a, int64_t offset, int64_t size) {
-  return e.emit<SliceOp>(a, {e.named("offset", offset), e.named("size", size)});
-}
-static Value pad(Emitter &e, Value a, int64_t offset, int64_t dim) {
-  return e.emit<PadOp>(a, {e.named("offset", offset), e.named("dim", dim)});
-}
 
 //===----------------------------------------------------------------------===//
 // Pointwise
 //===----------------------------------------------------------------------===//
 
+/// What no comparison finds a place for.
+static Value notANumber(Emitter &e) { return e.constant(std::numeric_limits<double>::quiet_NaN()); }
+
 static Value sign(Emitter &e) {
   Value x = e.operand(0), zero = e.constant(0);
-  return select(e, less(e, zero, x), e.constant(1), select(e, less(e, x, zero), e.constant(-1), zero));
+  Value rest = select(e, compare(e, Comparison::EQ, x, zero), zero, notANumber(e));
+  return select(e, less(e, zero, x), e.constant(1), select(e, less(e, x, zero), e.constant(-1), rest));
 }
 
-/// `below` where the argument is negative, else `otherwise`; a NaN is not negative.
-static Value whereNegative(Emitter &e, Value below, Value otherwise) {
-  return select(e, less(e, e.operand(0), e.constant(0)), below, otherwise);
+static Value step(Emitter &e) {
+  Value x = e.operand(0), zero = e.constant(0);
+  Value rest = select(e, compare(e, Comparison::LE, zero, x), e.constant(1), notANumber(e));
+  return select(e, less(e, x, zero), zero, rest);
+}
+
+static Value rectify(Emitter &e) {
+  Value x = e.operand(0), zero = e.constant(0);
+  return select(e, less(e, x, zero), zero, x);
 }
 
 static Value round(Emitter &e) {
@@ -120,7 +86,8 @@ static Value clampInteger(Emitter &e) {
 
 static Value clampIntegerDerivative(Emitter &e) {
   Value x = e.operand(0), a = e.constant(e.integer(1)), b = e.constant(e.integer(2));
-  return clamp(e, x, a, b, e.constant(0), e.constant(0), e.constant(1));
+  Value inside = select(e, compare(e, Comparison::LE, a, x), e.constant(1), notANumber(e));
+  return clamp(e, x, a, b, e.constant(0), e.constant(0), inside);
 }
 
 static Value clampFormula(Emitter &e) {
@@ -142,22 +109,20 @@ static Value modulo(Emitter &e) {
 }
 
 static Value ifElse(Emitter &e) {
-  Value condition = compare(e, Comparison::LE, e.constant(0), e.operand(0));
-  return select(e, condition, e.operand(1), e.operand(2));
-}
-
-/// log(1 + u) for u in [0, 1], to a few roundings: the rounding error of 1 + u
-/// cancels in the quotient.
-static Value logOfOnePlus(Emitter &e, Value u) {
-  Value one = e.constant(1), w = add(e, one, u);
-  Value ratio = div(e, e.emit<LogOp>(w), sub(e, w, one));
-  return select(e, compare(e, Comparison::EQ, w, one), u, mul(e, u, ratio));
-}
-
-static Value softplus(Emitter &e) {
   Value x = e.operand(0), zero = e.constant(0);
-  Value positive = select(e, less(e, x, zero), zero, x);
-  return add(e, positive, logOfOnePlus(e, exp(e, neg(e, e.emit<AbsOp>(x)))));
+  Value rest = select(e, less(e, x, zero), e.operand(2), notANumber(e));
+  return select(e, compare(e, Comparison::LE, zero, x), e.operand(1), rest);
+}
+
+/// The comparison of both arguments as 1 or 0.
+template <Comparison kind>
+static Value comparison(Emitter &e) {
+  return indicator(e, compare(e, kind, e.operand(0), e.operand(1)));
+}
+
+template <Extremum kind>
+static Value extremum(Emitter &e) {
+  return fold(e, ExtremumAttr::get(e.builder().getContext(), kind), e.operand(0));
 }
 
 //===----------------------------------------------------------------------===//
@@ -178,8 +143,7 @@ static Value scalarProduct(Emitter &e, Value f, Value g) {
 static Value squaredNorm(Emitter &e, Value f) { return sum(e, mul(e, f, f)); }
 static Value squaredDistance(Emitter &e, Value f, Value g) { return squaredNorm(e, sub(e, f, g)); }
 
-/// True if `value` has `dim` components; reports an error if not.
-static bool expectDim(Emitter &e, llvm::StringRef what, Value value, int64_t dim) {
+bool keops::frontend::expectDim(Emitter &e, llvm::StringRef what, Value value, int64_t dim) {
   if (!value || dimOf(value) == dim)
     return value != nullptr;
   e.fail("expects " + what + " of dimension " + llvm::Twine(dim) + ", got dimension " + llvm::Twine(dimOf(value)));
@@ -295,7 +259,7 @@ static bool checkDim(Emitter &e, int64_t dim) {
 }
 
 static Value replicate(Emitter &e) {
-  return checkDim(e, e.integer(1)) ? e.emit<BroadcastOp>(e.operand(0), e.named("dim", e.integer(1))) : Value();
+  return checkDim(e, e.integer(1)) ? broadcast(e, e.operand(0), e.integer(1)) : Value();
 }
 static Value oneHot(Emitter &e) {
   return checkDim(e, e.integer(1)) ? e.emit<OneHotOp>(e.operand(0), e.named("dim", e.integer(1))) : Value();
@@ -451,14 +415,12 @@ static Value mixedFreeKernel(Emitter &e) {
 // The table
 //===----------------------------------------------------------------------===//
 
-#define KEOPS_EXPAND(EXPRESSION) [](Emitter &e) -> Value { return EXPRESSION; }
-
-llvm::ArrayRef<Spelling> keops::frontend::spellings() {
+static llvm::ArrayRef<Spelling> realSpellings() {
   static const Spelling table[] = {
       // Pointwise.
       {"Sign", "f", 0, sign},
-      {"Step", "f", 0, KEOPS_EXPAND(whereNegative(e, e.constant(0), e.constant(1)))},
-      {"ReLU", "f", 0, KEOPS_EXPAND(whereNegative(e, e.constant(0), e.operand(0)))},
+      {"Step", "f", 0, step},
+      {"ReLU", "f", 0, rectify},
       {"Round", "fi", 0, round},
       {"XLogX", "f", 0, KEOPS_EXPAND(exceptAtZero(e, 0, mul(e, e.operand(0), e.emit<LogOp>(e.operand(0)))))},
       {"SinXDivX", "f", 0, KEOPS_EXPAND(exceptAtZero(e, 1, div(e, e.emit<SinOp>(e.operand(0)), e.operand(0))))},
@@ -467,13 +429,11 @@ llvm::ArrayRef<Spelling> keops::frontend::spellings() {
       {"Pow", "fi", 0, power},
       {"ClampInt", "fii", 0, clampInteger},
       {"DiffClampInt", "fii", 0, clampIntegerDerivative},
-      {"Sigmoid", "f", 0, KEOPS_EXPAND(div(e, e.constant(1), add(e, e.constant(1), exp(e, neg(e, e.operand(0))))))},
-      {"Softplus", "f", 0, softplus},
       {"Divide", "ff", 0, divide},
-      {"Equal", "ff", 0, indicator<Comparison::EQ>},
-      {"NotEqual", "ff", 0, indicator<Comparison::NE>},
-      {"LessThan", "ff", 0, indicator<Comparison::LT>},
-      {"LessOrEqual", "ff", 0, indicator<Comparison::LE>},
+      {"Equal", "ff", 0, comparison<Comparison::EQ>},
+      {"NotEqual", "ff", 0, comparison<Comparison::NE>},
+      {"LessThan", "ff", 0, comparison<Comparison::LT>},
+      {"LessOrEqual", "ff", 0, comparison<Comparison::LE>},
       {"Mod", "fff", 1, modulo},
       {"Clamp", "fff", 0, clampFormula},
       {"IfElse", "fff", 0, ifElse},
@@ -531,7 +491,15 @@ llvm::ArrayRef<Spelling> keops::frontend::spellings() {
   return table;
 }
 
-#undef KEOPS_EXPAND
+llvm::ArrayRef<Spelling> keops::frontend::spellings() {
+  static const std::vector<Spelling> all = [] {
+    std::vector<Spelling> joined;
+    for (llvm::ArrayRef<Spelling> table : {realSpellings(), complexSpellings(), specialSpellings()})
+      joined.insert(joined.end(), table.begin(), table.end());
+    return joined;
+  }();
+  return all;
+}
 
 const Spelling *keops::frontend::findSpelling(llvm::StringRef name) {
   static const llvm::StringMap<const Spelling *> *index = [] {

@@ -43,6 +43,8 @@ public:
                            llvm::ArrayRef<mlir::NamedAttribute> attributes) = 0;
   /// `value` in each of `dim` components.
   virtual mlir::Value constant(double value, int64_t dim = 1) = 0;
+  /// The number of the row (I) or column (J) at hand.
+  virtual mlir::Value indexNumber(IndexSet index) = 0;
   virtual mlir::Builder &builder() = 0;
   virtual mlir::Type elementType() const = 0;
 
@@ -66,6 +68,9 @@ struct Spelling {
 };
 
 llvm::ArrayRef<Spelling> spellings();
+/// Those of complex numbers, and of logic, indices and special functions.
+llvm::ArrayRef<Spelling> complexSpellings();
+llvm::ArrayRef<Spelling> specialSpellings();
 /// Null if `name` is no spelling.
 const Spelling *findSpelling(llvm::StringRef name);
 

@@ -116,9 +116,7 @@ static func::FuncOp getFunction(OpBuilder &builder, Location loc, StringRef name
   return function;
 }
 
-/// Calls the library function `name` of double or, with an "f" after it, of
-/// float, on each lane of the operands, which all have one type.
-static Value callLibrary(OpBuilder &builder, Location loc, StringRef name, ValueRange operands) {
+Value keops::callMathLibrary(OpBuilder &builder, Location loc, StringRef name, ValueRange operands) {
   Type type = operands.front().getType(), element = getElementTypeOrSelf(type);
   std::string scalarName = name.str() + (element.isF32() ? "f" : "");
   SmallVector<Type> scalars(operands.size(), element);
@@ -176,7 +174,7 @@ static Value emitSinOrCos(OpBuilder &builder, Location loc, Value x, Trigonometr
     any = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, far);
   auto branch = scf::IfOp::create(builder, loc, TypeRange(x.getType()), any, /*withElseRegion=*/true);
   OpBuilder then = branch.getThenBodyBuilder();
-  Value outside = callLibrary(then, loc, function == Trigonometric::Sin ? "sin" : "cos", x);
+  Value outside = callMathLibrary(then, loc, function == Trigonometric::Sin ? "sin" : "cos", x);
   outside = arith::SelectOp::create(then, loc, far, outside, inside);
   scf::YieldOp::create(then, loc, outside);
   OpBuilder otherwise = branch.getElseBodyBuilder();
@@ -230,7 +228,7 @@ static void addKernel(RewritePatternSet &patterns, Function emit) {
 template <typename OpTy>
 static void addCall(RewritePatternSet &patterns, StringRef name) {
   patterns.add<Emit<OpTy>>(patterns.getContext(), [name](PatternRewriter &rewriter, OpTy op) {
-    return callLibrary(rewriter, op.getLoc(), name, op->getOperands());
+    return callMathLibrary(rewriter, op.getLoc(), name, op->getOperands());
   });
 }
 
@@ -254,7 +252,7 @@ static Value emitIntegerPower(PatternRewriter &rewriter, math::FPowIOp op) {
   if (type != wide)
     x = arith::ExtFOp::create(rewriter, loc, wide, x);
   Value n = arith::SIToFPOp::create(rewriter, loc, wide, op.getRhs());
-  Value power = callLibrary(rewriter, loc, "pow", {x, n});
+  Value power = callMathLibrary(rewriter, loc, "pow", {x, n});
   return type == wide ? power : arith::TruncFOp::create(rewriter, loc, type, power).getResult();
 }
 
@@ -263,6 +261,7 @@ void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const A
   addExp<math::Exp2Op>(patterns, ExpBase::Two, options);
   addKernel<math::LogOp>(patterns, [](MathBuilder &m, auto op) { return emitLog(m, op.getOperand(), ExpBase::E); });
   addKernel<math::Log2Op>(patterns, [](MathBuilder &m, auto op) { return emitLog(m, op.getOperand(), ExpBase::Two); });
+  addKernel<math::Log1pOp>(patterns, [](MathBuilder &m, auto op) { return emitLogOnePlus(m, op.getOperand()); });
   addKernel<math::RsqrtOp>(patterns, [](MathBuilder &m, auto op) { return emitRsqrt(m, op.getOperand()); });
   addKernel<math::RoundOp>(patterns, [](MathBuilder &m, auto op) { return emitRound(m, op.getOperand()); });
 
@@ -289,7 +288,6 @@ void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const A
   addCall<math::ErfcOp>(patterns, "erfc");
   addCall<math::ExpM1Op>(patterns, "expm1");
   addCall<math::Log10Op>(patterns, "log10");
-  addCall<math::Log1pOp>(patterns, "log1p");
   addCall<math::PowFOp>(patterns, "pow");
   addCall<math::SinhOp>(patterns, "sinh");
   addCall<math::TanOp>(patterns, "tan");

@@ -16,6 +16,7 @@
 #include "MathKernels.h"
 #include "keops/Lowering/ApproximateMath.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -107,6 +108,10 @@ void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
     return m.isF32() ? emitLog2F32(rewriter, op.getLoc(), op.getOperand()) : emitLog(m, op.getOperand(), ExpBase::Two);
   });
+  addEmit<math::Log1pOp>(patterns, [](PatternRewriter &rewriter, math::Log1pOp op) {
+    MathBuilder m(rewriter, op.getLoc(), op.getType());
+    return emitLogOnePlus(m, op.getOperand());
+  });
   addEmit<math::RsqrtOp>(patterns, [](PatternRewriter &rewriter, math::RsqrtOp op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
     return emitRsqrt(m, op.getOperand());
@@ -134,6 +139,13 @@ LogicalResult keops::approximateMathGPU(Operation *module) {
   walkAndApplyPatterns(module, frozen);
   walkAndApplyPatterns(module, frozen);
   bool hasError = false;
+  module->walk([&](func::CallOp call) {
+    auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(call, call.getCalleeAttr());
+    if (!callee || !callee.isExternal())
+      return;
+    call.emitError() << "'" << call.getCallee() << "' has no GPU code: it would need a library of device functions";
+    hasError = true;
+  });
   module->walk([&](Operation *op) {
     if (!isa_and_nonnull<math::MathDialect>(op->getDialect()))
       return;

@@ -12,6 +12,8 @@
 #include "MachineLane.h"
 #include "keops/Lowering/ApproximateMath.h"
 
+#include "keops/Lowering/ApproximateMath.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -149,6 +151,8 @@ LaneValue MachineLane::number(LaneIndex d) {
   return {arith::SIToFPOp::create(builder, loc, element, position(d))};
 }
 
+LaneValue MachineLane::indexNumber(IndexSet) { return {convert(indexNumbers(), element)}; }
+
 LaneValue MachineLane::largest() {
   return constant(element.isF32() ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max());
 }
@@ -194,6 +198,23 @@ LaneValue MachineLane::unary(UnaryKind kind, LaneValue x) {
     return {math::ErfOp::create(builder, loc, v)};
   case UnaryKind::Sqrt:
     return {math::SqrtOp::create(builder, loc, v)};
+  case UnaryKind::Exp2:
+    return {math::Exp2Op::create(builder, loc, v)};
+  case UnaryKind::Log2:
+    return {math::Log2Op::create(builder, loc, v)};
+  case UnaryKind::Expm1:
+    return {math::ExpM1Op::create(builder, loc, v)};
+  case UnaryKind::Log1p:
+    return {math::Log1pOp::create(builder, loc, v)};
+  case UnaryKind::Sinh:
+    return {math::SinhOp::create(builder, loc, v)};
+  case UnaryKind::Cosh:
+    return {math::CoshOp::create(builder, loc, v)};
+  case UnaryKind::Tan:
+    return {math::TanOp::create(builder, loc, v)};
+  case UnaryKind::Lgamma:
+    // The math dialect has no such op.
+    return {callMathLibrary(builder, loc, "lgamma", v)};
   }
   llvm_unreachable("all kinds are handled");
 }

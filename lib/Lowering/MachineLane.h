@@ -62,6 +62,7 @@ public:
   LaneValue maskAnd(LaneValue a, LaneValue b) override;
   LaneValue maskOr(LaneValue a, LaneValue b) override;
   LaneValue number(LaneIndex d) override;
+  LaneValue indexNumber(IndexSet) override;
   LaneValue largest() override;
   LaneValue boundedExp(LaneValue x) override;
   LaneValue fold(ReductionInterface, int64_t, llvm::function_ref<LaneValue(LaneIndex)>) override;
@@ -94,6 +95,8 @@ public:
   mlir::Type element;
   int64_t lanes;
   int64_t unroll;
+  /// The numbers of the rows or columns on the lanes as i64, in a stage that runs over one of them.
+  std::function<mlir::Value()> indexNumbers;
   /// The state whose registers `ifAny` carries.
   MachineState *registers = nullptr;
   /// Lanes of one register, for the tests of `ifAny`; 0 for a target that has

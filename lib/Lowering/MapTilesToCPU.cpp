@@ -111,6 +111,8 @@ private:
   Value sub(Value a, Value b) { return arith::SubIOp::create(builder, loc, a, b); }
   Value min(Value a, Value b) { return arith::MinSIOp::create(builder, loc, a, b); }
   Value i64(int64_t value) { return arith::ConstantIntOp::create(builder, loc, value, 64); }
+  /// 0, 1, 2, … on the lanes, as i64.
+  Value laneNumbers();
   void loop(Value from, Value to, int64_t step, function_ref<void(Value)> body);
   Value bufferIndex(const Buffer &buffer, const Fields &fields, int64_t offset, LaneIndex d, Value position);
   Value loadField(const Buffer &buffer, const Fields &fields, Value value, LaneIndex d, Value position);
@@ -120,7 +122,7 @@ private:
   func::FuncOp beginFunction(StringRef suffix);
   void emitCallStage();
   void copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Value begin, Value count, Value padded);
-  void emitIndexStage(StageKind kind, const Fields &fields, Buffer &buffer, IndexSet set, Value count);
+  void emitIndexStage(StageKind kind, const Fields &fields, Buffer &buffer, IndexSet set, Value begin, Value count);
   void bindCall(StageEmitter &emitter);
   void bindBuffer(StageEmitter &emitter, const Fields &fields, const Buffer &buffer, Value position);
   void bindPreloaded(StageEmitter &emitter, const Fields &fields, const Buffer &buffer, Value position,
@@ -310,6 +312,14 @@ void CpuMapping::store(Value base, Type elementType, Value index, Value value) {
 
 Value CpuMapping::mul(Value a, int64_t b) { return b == 1 ? a : arith::MulIOp::create(builder, loc, a, i64(b)); }
 
+Value CpuMapping::laneNumbers() {
+  if (lanes == 1)
+    return i64(0);
+  auto numbers = llvm::to_vector(llvm::seq<int64_t>(0, lanes));
+  auto type = cast<ShapedType>(vectorLane.laneType(builder.getI64Type()));
+  return arith::ConstantOp::create(builder, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(numbers)));
+}
+
 void CpuMapping::loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
   auto op = scf::ForOp::create(builder, loc, from, to, i64(step));
   OpBuilder::InsertionGuard guard(builder);
@@ -445,13 +455,18 @@ void CpuMapping::bindBuffer(StageEmitter &emitter, const Fields &fields, const B
     });
 }
 
-void CpuMapping::emitIndexStage(StageKind kind, const Fields &fields, Buffer &buffer, IndexSet set, Value count) {
+void CpuMapping::emitIndexStage(StageKind kind, const Fields &fields, Buffer &buffer, IndexSet set, Value begin,
+                                Value count) {
   StageOp stage = kernel.getStage(kind);
   if (!stage)
     return;
   MachineLane &lane = buffer.componentMajor ? vectorLane : scalarLane;
   loop(i64(0), count, lane.lanes, [&](Value position) {
     StageEmitter emitter(lane, set);
+    lane.indexNumbers = [&, this] {
+      Value first = lane.splat(add(begin, position));
+      return lane.lanes == 1 ? first : add(first, laneNumbers());
+    };
     useScratchMaps(emitter, 0);
     bindCall(emitter);
     bindBuffer(emitter, fields, buffer, position);
@@ -478,6 +493,7 @@ void CpuMapping::emitIndexStage(StageKind kind, const Fields &fields, Buffer &bu
     for (auto [result, yielded] : llvm::zip(stage.getResults(), yield->getOperands()))
       if (!yielded.getDefiningOp<MapOp>())
         storeField(buffer, fields, result, 0, position, emitter.get(yielded));
+    lane.indexNumbers = nullptr;
   });
 }
 
@@ -570,17 +586,7 @@ void CpuMapping::emitGroup(Value row, Value firstColumn, Value numColumns) {
   }
 
   Type narrow = builder.getIntegerType(number.getIntOrFloatBitWidth());
-  Value iota;
-  if (!rowLanes) {
-    SmallVector<int64_t> steps;
-    for (int64_t l = 0; l < lanes; ++l)
-      steps.push_back(l);
-    Type type = vectorLane.laneType(builder.getI64Type());
-    iota = lanes == 1 ? i64(0)
-                      : arith::ConstantOp::create(
-                            builder, loc, DenseElementsAttr::get(cast<ShapedType>(type), ArrayRef<int64_t>(steps)))
-                            .getResult();
-  }
+  Value iota = rowLanes ? Value() : laneNumbers();
   auto columns = [&](Value from, Value to, int64_t step, int64_t chunk, bool masked) {
     auto op = scf::ForOp::create(builder, loc, from, to, i64(step * chunk), flatten(partial));
     OpBuilder::InsertionGuard guard(builder);
@@ -669,7 +675,7 @@ void CpuMapping::emitTile(Value firstColumn, Value numColumns, Value numRows) {
   if (!rowLanes)
     padded = mul(arith::CeilDivUIOp::create(builder, loc, numColumns, i64(lanes)), lanes);
   copyRows(colFields, colBuffer, IndexSet::J, firstColumn, numColumns, padded);
-  emitIndexStage(StageKind::Cols, colFields, colBuffer, IndexSet::J, padded);
+  emitIndexStage(StageKind::Cols, colFields, colBuffer, IndexSet::J, firstColumn, padded);
   loop(i64(0), numRows, rowLanes ? lanes : 1, [&](Value row) { emitGroup(row, firstColumn, numColumns); });
 }
 
@@ -684,7 +690,7 @@ void CpuMapping::emitAccumulate() {
     padded = mul(arith::CeilDivUIOp::create(builder, loc, numRows, i64(lanes)), lanes);
   if (!states.empty()) {
     copyRows(rowFields, rowBuffer, IndexSet::I, rowBegin, numRows, padded);
-    emitIndexStage(StageKind::Rows, rowFields, rowBuffer, IndexSet::I, padded);
+    emitIndexStage(StageKind::Rows, rowFields, rowBuffer, IndexSet::I, rowBegin, padded);
     MachineLane &lane = rowLanes ? vectorLane : scalarLane;
     loop(i64(0), numRows, lane.lanes, [&](Value row) {
       for (StateLayout &layout : states) {
@@ -741,7 +747,7 @@ void CpuMapping::emitFinalize() {
   if (finish) {
     Value padded = rowLanes ? mul(arith::CeilDivUIOp::create(builder, loc, numRows, i64(lanes)), lanes) : numRows;
     copyRows(rowFields, rowBuffer, IndexSet::I, rowBegin, numRows, padded);
-    emitIndexStage(StageKind::Rows, rowFields, rowBuffer, IndexSet::I, padded);
+    emitIndexStage(StageKind::Rows, rowFields, rowBuffer, IndexSet::I, rowBegin, padded);
   }
   Value base = frameField(kState, pointer);
   Value outputs = frameField(kOutputs, pointer);

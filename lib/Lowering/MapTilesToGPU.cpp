@@ -352,7 +352,14 @@ Bindings GpuMapping::emitRows() {
     }
     values[argument] = fromRegisters(std::move(components));
   }
+  vectorLane.indexNumbers = [&]() -> Value {
+    if (lanes == 1)
+      return rowNumbers[0];
+    return vector::FromElementsOp::create(builder, loc, cast<VectorType>(vectorLane.laneType(builder.getI64Type())),
+                                          rowNumbers);
+  };
   emitStage(StageKind::Rows, vectorLane, values);
+  vectorLane.indexNumbers = nullptr;
   return values;
 }
 
@@ -377,7 +384,9 @@ void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
       components.push_back(loadArgument(argument, row, d));
     values[argument] = fromRegisters(std::move(components));
   }
+  scalarLane.indexNumbers = [&] { return row; };
   emitStage(StageKind::Cols, scalarLane, values);
+  scalarLane.indexNumbers = nullptr;
 
   SmallVector<Value> numbers;
   for (Value value : tileValues)

@@ -419,6 +419,18 @@ Value keops::emitLog(MathBuilder &m, Value x, ExpBase base) {
   return m.select(m.less(zero, x), result, notPositive);
 }
 
+Value keops::emitLogOnePlus(MathBuilder &m, Value x) {
+  // w = 1 + x is rounded; the derivative of the logarithm gives back what x - (w - 1) says was lost.
+  Value one = m.constant(1.0), w = m.add(one, x);
+  Value lost = m.sub(x, m.sub(w, one));
+  Value log = emitLog(m, w, ExpBase::E);
+  Value result = m.add(log, m.div(lost, w));
+  result = m.select(m.equal(w, one), x, result); // also −0
+  // Where w is 0, infinite or NaN, nothing is lost.
+  Value inf = m.constant(std::numeric_limits<double>::infinity());
+  return m.select(m.less(m.constant(0.0), w), m.select(m.less(w, inf), result, x), log);
+}
+
 //===----------------------------------------------------------------------===//
 // Sine and cosine
 //

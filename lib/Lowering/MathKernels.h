@@ -109,6 +109,8 @@ mlir::Value emitExp(MathBuilder &m, mlir::Value x, ExpBase base, bool neverPosit
 mlir::Value emitExpWithScalef(MathBuilder &m, mlir::Value x, ExpBase base);
 /// The logarithm of x to base e or 2.
 mlir::Value emitLog(MathBuilder &m, mlir::Value x, ExpBase base);
+/// The natural logarithm of 1 + x.
+mlir::Value emitLogOnePlus(MathBuilder &m, mlir::Value x);
 mlir::Value emitRsqrt(MathBuilder &m, mlir::Value x);
 /// The nearest integer, halves away from zero.
 mlir::Value emitRound(MathBuilder &m, mlir::Value x);

@@ -81,12 +81,15 @@ void StageEmitter::emit(Operation *op) {
   if (auto map = dyn_cast<MapOp>(op)) {
     MachineState *registers = lane.registers;
     lane.registers = nullptr;
+    ComponentSource source = [this, map](LaneIndex d) { return loadMap(map, d); };
+    if (map.getBody().getNumArguments() == 2)
+      sources[map.getBody().getArgument(1)] = source;
     lane.forEach(map.getType().getDim(), [&](LaneIndex d) {
       Value value = emitComponent(map.getBody(), d);
       storeMap(map, d, onLanes(map) ? lane.splat(value) : value);
     });
     lane.registers = registers;
-    sources[map] = [this, map](LaneIndex d) { return loadMap(map, d); };
+    sources[map] = std::move(source);
     return;
   }
   if (auto number = dyn_cast<PositionOp>(op)) {

@@ -47,11 +47,13 @@ public:
   }
   LaneValue rowNumber(int64_t) override { llvm_unreachable("row numbers appear only inside reductions"); }
   LaneValue number(LaneIndex d) override { return {PositionOp::create(builder, loc, vec(IndexSet::None), index(d))}; }
+  LaneValue indexNumber(IndexSet) override { llvm_unreachable("a pointwise op is copied as it is"); }
   LaneValue largest() override { llvm_unreachable("only reductions ask for the largest number"); }
   LaneValue unary(UnaryKind kind, LaneValue x) override {
     // In the order of UnaryKind.
-    static constexpr StringLiteral names[] = {"neg", "abs",  "floor", "round", "exp",  "log", "sin",
-                                              "cos", "asin", "acos",  "atan",  "tanh", "erf", "sqrt"};
+    static constexpr StringLiteral names[] = {"neg",   "abs",   "floor", "round", "exp", "log",   "sin",  "cos",
+                                              "asin",  "acos",  "atan",  "tanh",  "erf", "sqrt",  "exp2", "log2",
+                                              "expm1", "log1p", "sinh",  "cosh",  "tan", "lgamma"};
     return create(("keops." + names[static_cast<int>(kind)]).str(), {x.ssa}, x.ssa.getType());
   }
   LaneValue binary(BinaryKind kind, LaneValue a, LaneValue b) override {
@@ -79,7 +81,9 @@ public:
   }
 
   /// A region over components whose body is `component`; returns what it yields.
-  Value buildLoop(Region &region, llvm::function_ref<LaneValue(LaneIndex)> component);
+  /// With `self` the region has an argument of that type too, which is set to it.
+  Value buildLoop(Region &region, llvm::function_ref<LaneValue(LaneIndex)> component, Type selfType = {},
+                  Value *self = nullptr);
 
   Value index(LaneIndex d) {
     return d.isConstant() ? arith::ConstantIndexOp::create(builder, loc, d.constant).getResult() : d.ssa;
@@ -124,10 +128,13 @@ private:
 
 } // namespace
 
-Value TileLane::buildLoop(Region &region, llvm::function_ref<LaneValue(LaneIndex)> component) {
+Value TileLane::buildLoop(Region &region, llvm::function_ref<LaneValue(LaneIndex)> component, Type selfType,
+                          Value *self) {
   OpBuilder::InsertionGuard guard(builder);
   Block &body = region.emplaceBlock();
   Value d = body.addArgument(builder.getIndexType(), loc);
+  if (self)
+    *self = body.addArgument(selfType, loc);
   builder.setInsertionPointToStart(&body);
   enterScope();
   Value value = component(LaneIndex(d)).ssa;
@@ -210,6 +217,7 @@ private:
   llvm::SetVector<Value> fields[kNumStages]; // values that a later stage or the result reads
   llvm::DenseSet<Operation *> needed;
   llvm::DenseMap<Value, Value> storedValues; // formula value → result of a stage, argument, or map
+  llvm::DenseMap<Value, Value> unfinished;   // recurrence → argument of its map that is the vector so far
   /// Components known in the loops that enclose the insertion point.
   using Key = std::pair<Value, std::pair<Value, int64_t>>;
   SmallVector<llvm::DenseMap<Key, Value>> scopes;
@@ -324,14 +332,22 @@ Value Tiler::component(Value value, LaneIndex d) {
     result = type.isScalar() ? vector : ComponentOp::create(builder, loc, vector, lane.index(d)).getResult();
   } else {
     Operation *op = value.getDefiningOp();
-    auto operand = [&](unsigned n, LaneIndex k) -> LaneValue { return {component(op->getOperand(n), k)}; };
+    auto operand = [&](unsigned n, LaneIndex k) -> LaneValue {
+      if (n == op->getNumOperands())
+        return {ComponentOp::create(builder, loc, unfinished.lookup(value), lane.index(k))};
+      return {component(op->getOperand(n), k)};
+    };
     if (op->hasTrait<Pointwise>()) {
+      // A component may depend on fewer indices than its vector: of a concatenation, say.
       IRMapping mapping;
-      for (auto [n, v] : llvm::enumerate(op->getOperands()))
-        mapping.map(v, operand(n, d).ssa);
+      IndexSet indices = op->getNumOperands() == 0 ? renamed(type).getIndices() : IndexSet::None;
+      for (auto [n, v] : llvm::enumerate(op->getOperands())) {
+        Value known = operand(n, d).ssa;
+        mapping.map(v, known);
+        indices = indices | cast<VecType>(known.getType()).getIndices();
+      }
       Operation *copy = op->clone(mapping);
-      auto resultType = renamed(type).withDim(1);
-      copy->getResult(0).setType(resultType);
+      copy->getResult(0).setType(type.withDim(1).withIndices(indices));
       builder.insert(copy);
       result = copy->getResult(0);
     } else {
@@ -350,7 +366,11 @@ Value Tiler::storeVector(Value value) {
   lane.leaveScope = [&] { scopes.pop_back(); };
   OperationState state(loc, MapOp::getOperationName());
   Region *region = state.addRegion();
-  lane.buildLoop(*region, [&](LaneIndex d) -> LaneValue { return {component(value, d)}; });
+  auto formulaOp = value.getDefiningOp<FormulaOpInterface>();
+  bool readsItself = formulaOp && formulaOp.isRecurrence();
+  lane.buildLoop(
+      *region, [&](LaneIndex d) -> LaneValue { return {component(value, d)}; }, renamed(value.getType()),
+      readsItself ? &unfinished[value] : nullptr);
   state.addTypes(renamed(value.getType()));
   return builder.create(state)->getResult(0);
 }

@@ -299,3 +299,70 @@ keops.formula @other_folds_of_one_component_stay(%x: !keops.vec<1xf32, i>) -> (!
   %1 = keops.fold #keops.extremum<max> %x : !keops.vec<1xf32, i>
   keops.return %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
 }
+
+//===----------------------------------------------------------------------===//
+// Pairs of components, conditions
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: keops.formula @part_of_a_pair_is_what_it_was_made_of
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[Y:.*]]: !keops.vec<3xf32, i>)
+// CHECK-NEXT:    keops.return %[[X]], %[[Y]] :
+keops.formula @part_of_a_pair_is_what_it_was_made_of(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, i>) -> (!keops.vec<3xf32, i>, !keops.vec<3xf32, i>) {
+  %0 = keops.interleave %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  %1 = keops.deinterleave %0[0] : !keops.vec<6xf32, i>
+  %2 = keops.deinterleave %0[1] : !keops.vec<6xf32, i>
+  keops.return %1, %2 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @both_parts_of_a_vector_are_the_vector
+// CHECK-SAME:    %[[Z:.*]]: !keops.vec<6xf32, i>)
+// CHECK-NEXT:    keops.return %[[Z]] :
+keops.formula @both_parts_of_a_vector_are_the_vector(%z: !keops.vec<6xf32, i>) -> !keops.vec<6xf32, i> {
+  %0 = keops.deinterleave %z[0] : !keops.vec<6xf32, i>
+  %1 = keops.deinterleave %z[1] : !keops.vec<6xf32, i>
+  %2 = keops.interleave %0, %1 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return %2 : !keops.vec<6xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @parts_the_other_way_round_stay
+// CHECK:         keops.interleave
+keops.formula @parts_the_other_way_round_stay(%z: !keops.vec<6xf32, i>) -> !keops.vec<6xf32, i> {
+  %0 = keops.deinterleave %z[1] : !keops.vec<6xf32, i>
+  %1 = keops.deinterleave %z[0] : !keops.vec<6xf32, i>
+  %2 = keops.interleave %0, %1 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return %2 : !keops.vec<6xf32, i>
+}
+
+// The part depends on no index, its pair on i.
+// CHECK-LABEL: keops.formula @part_that_would_change_its_type_stays
+// CHECK:         keops.deinterleave
+keops.formula @part_that_would_change_its_type_stays(%x: !keops.vec<3xf32, i>, %p: !keops.vec<3xf32>) -> !keops.vec<3xf32, i> {
+  %0 = keops.interleave %x, %p : !keops.vec<3xf32, i>, !keops.vec<3xf32>
+  %1 = keops.deinterleave %0[1] : !keops.vec<6xf32, i>
+  keops.return %1 : !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @indicator_that_is_not_zero_is_its_condition
+// CHECK:         %[[LESS:.*]] = keops.cmp{{ +}}lt
+// CHECK-NOT:     keops.cmp
+// CHECK:         keops.select %[[LESS]]
+keops.formula @indicator_that_is_not_zero_is_its_condition(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, i>) -> !keops.vec<3xf32, i> {
+  %zero = keops.constant 0.0 : !keops.vec<1xf32>
+  %0 = keops.cmp lt %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  %1 = keops.indicator %0 as f32 : !keops.vec<3xi1, i>
+  %2 = keops.cmp ne %1, %zero : !keops.vec<3xf32, i>, !keops.vec<1xf32>
+  %3 = keops.select %2, %x, %y : !keops.vec<3xi1, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return %3 : !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @indicator_that_is_not_one_stays
+// CHECK:         keops.indicator
+// CHECK:         keops.cmp{{ +}}ne
+keops.formula @indicator_that_is_not_one_stays(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, i>) -> !keops.vec<3xf32, i> {
+  %one = keops.constant 1.0 : !keops.vec<1xf32>
+  %0 = keops.cmp lt %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  %1 = keops.indicator %0 as f32 : !keops.vec<3xi1, i>
+  %2 = keops.cmp ne %1, %one : !keops.vec<3xf32, i>, !keops.vec<1xf32>
+  %3 = keops.select %2, %x, %y : !keops.vec<3xi1, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return %3 : !keops.vec<3xf32, i>
+}

@@ -233,6 +233,86 @@ keops.formula @slice_of_nothing(%x: !keops.vec<3xf32, i>) {
 
 // -----
 
+keops.formula @index_of_pairs() {
+  // expected-error @below {{'keops.index' op is one number for each i or each j and expects such a type, got '!keops.vec<1xf32, ij>'}}
+  %0 = keops.index : !keops.vec<1xf32, ij>
+  keops.return
+}
+
+// -----
+
+keops.formula @index_of_several_components() {
+  // expected-error @below {{'keops.index' op is one number for each i or each j and expects such a type, got '!keops.vec<2xf32, i>'}}
+  %0 = keops.index : !keops.vec<2xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @interleave_of_different_dimensions(%x: !keops.vec<3xf32, i>, %y: !keops.vec<2xf32, i>) {
+  // expected-error @below {{alternates vectors of equal dimensions, got 3 and 2}}
+  %0 = keops.interleave %x, %y : !keops.vec<3xf32, i>, !keops.vec<2xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @interleave_of_different_elements(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf64, i>) {
+  // expected-error @below {{element types differ: 'f32' and 'f64'}}
+  %0 = keops.interleave %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @deinterleave_of_odd_dimension(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.deinterleave' op expects a vector of even dimension, got dimension 3}}
+  %0 = keops.deinterleave %x[0] : !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @deinterleave_into_thirds(%x: !keops.vec<6xf32, i>) {
+  // expected-error @below {{'keops.deinterleave' op takes part 0 or 1 of a vector, got 2}}
+  %0 = keops.deinterleave %x[2] : !keops.vec<6xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @bspline_at_a_vector(%t: !keops.vec<6xf32>, %x: !keops.vec<2xf32, i>) {
+  // expected-error @below {{'keops.bspline' op expects a point of dimension 1, got dimension 2}}
+  %0 = keops.bspline %t at %x degree 1 : !keops.vec<6xf32>, !keops.vec<2xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @bspline_of_too_few_knots(%t: !keops.vec<3xf32>, %x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.bspline' op of degree 2 expects at least 4 knots, got 3}}
+  %0 = keops.bspline %t at %x degree 2 : !keops.vec<3xf32>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @bspline_of_negative_degree(%t: !keops.vec<3xf32>, %x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.bspline' op expects a degree between 0 and 32, got -1}}
+  %0 = keops.bspline %t at %x degree -1 : !keops.vec<3xf32>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @soft_dtw_smoothed_by_a_vector(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.soft_dtw' op expects a smoothing of dimension 1, got dimension 3}}
+  %0 = keops.soft_dtw %x, %x smooth %x : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
 keops.formula @pad_does_not_fit(%x: !keops.vec<3xf32, i>) {
   // expected-error @below {{'keops.pad' op puts 3 components at offset 2 of a vector of dimension 4}}
   %0 = keops.pad %x at 2 in 4 : !keops.vec<3xf32, i>
@@ -683,6 +763,19 @@ keops.kernel @map_yields_another_element_type(%x: !keops.vec<1xf64, i>) {
     ^bb0(%d: index):
       // expected-error @below {{'keops.yield' op expects a scalar of 'f32', got '!keops.vec<1xf64, i>'}}
       keops.yield %x : !keops.vec<1xf64, i>
+    } : !keops.vec<2xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @map_of_itself_as_another_type(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    // expected-error @below {{'keops.map' op expects a region with one argument of type index, the component, and perhaps one of type '!keops.vec<2xf32, i>', the vector so far}}
+    %0 = keops.map {
+    ^bb0(%d: index, %self: !keops.vec<3xf32, i>):
+      keops.yield %x : !keops.vec<1xf32, i>
     } : !keops.vec<2xf32, i>
   }
   keops.return

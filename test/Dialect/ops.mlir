@@ -137,6 +137,61 @@ keops.formula @comparisons(%x: !keops.vec<2xf32>, %y: !keops.vec<1xf32>) -> (!ke
   keops.return %4, %5 : !keops.vec<2xf32>, !keops.vec<2xf64>
 }
 
+// CHECK-LABEL: keops.formula @further_functions(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>)
+keops.formula @further_functions(%x: !keops.vec<3xf32, i>) -> !keops.vec<3xf32, i> {
+  // CHECK-NEXT: %[[EXP2:.*]] = keops.exp2 %[[X]] : <3xf32, i>
+  %0 = keops.exp2 %x : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[LOG2:.*]] = keops.log2 %[[EXP2]] : <3xf32, i>
+  %1 = keops.log2 %0 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[EXPM1:.*]] = keops.expm1 %[[LOG2]] : <3xf32, i>
+  %2 = keops.expm1 %1 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[LOG1P:.*]] = keops.log1p %[[EXPM1]] : <3xf32, i>
+  %3 = keops.log1p %2 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SINH:.*]] = keops.sinh %[[LOG1P]] : <3xf32, i>
+  %4 = keops.sinh %3 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[COSH:.*]] = keops.cosh %[[SINH]] : <3xf32, i>
+  %5 = keops.cosh %4 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[TAN:.*]] = keops.tan %[[COSH]] : <3xf32, i>
+  %6 = keops.tan %5 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[LGAMMA:.*]] = keops.lgamma %[[TAN]] : <3xf32, i>
+  %7 = keops.lgamma %6 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: keops.return %[[LGAMMA]]
+  keops.return %7 : !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @index(
+keops.formula @index() -> (!keops.vec<1xf32, i>, !keops.vec<1xf64, j>) {
+  // CHECK-NEXT: %[[I:.*]] = keops.index : <1xf32, i>
+  %0 = keops.index : !keops.vec<1xf32, i>
+  // CHECK-NEXT: %[[J:.*]] = keops.index : <1xf64, j>
+  %1 = keops.index : !keops.vec<1xf64, j>
+  // CHECK-NEXT: keops.return %[[I]], %[[J]]
+  keops.return %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf64, j>
+}
+
+// CHECK-LABEL: keops.formula @pairs_of_components(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[P:.*]]: !keops.vec<3xf32>)
+keops.formula @pairs_of_components(%x: !keops.vec<3xf32, i>, %p: !keops.vec<3xf32>) -> !keops.vec<3xf32, i> {
+  // CHECK-NEXT: %[[Z:.*]] = keops.interleave %[[X]], %[[P]] : <3xf32, i>, <3xf32>
+  %0 = keops.interleave %x, %p : !keops.vec<3xf32, i>, !keops.vec<3xf32>
+  // CHECK-NEXT: %[[IM:.*]] = keops.deinterleave %[[Z]][1] : <6xf32, i>
+  %1 = keops.deinterleave %0[1] : !keops.vec<6xf32, i>
+  // CHECK-NEXT: keops.return %[[IM]] : !keops.vec<3xf32, i>
+  keops.return %1 : !keops.vec<3xf32, i>
+}
+
+// CHECK-LABEL: keops.formula @special(
+// CHECK-SAME:    %[[T:.*]]: !keops.vec<8xf64>, %[[X:.*]]: !keops.vec<1xf64, i>)
+keops.formula @special(%t: !keops.vec<8xf64>, %x: !keops.vec<1xf64, i>) -> (!keops.vec<4xf64, i>, !keops.vec<64xf64, i>) {
+  // CHECK-NEXT: %[[B:.*]] = keops.bspline %[[T]] at %[[X]] degree 3 : <8xf64>, <1xf64, i>
+  %0 = keops.bspline %t at %x degree 3 : !keops.vec<8xf64>, !keops.vec<1xf64, i>
+  // CHECK-NEXT: %[[R:.*]] = keops.soft_dtw %[[T]], %[[T]] smooth %[[X]] : <8xf64>, <8xf64>, <1xf64, i>
+  %1 = keops.soft_dtw %t, %t smooth %x : !keops.vec<8xf64>, !keops.vec<8xf64>, !keops.vec<1xf64, i>
+  // CHECK-NEXT: keops.return %[[B]], %[[R]]
+  keops.return %0, %1 : !keops.vec<4xf64, i>, !keops.vec<64xf64, i>
+}
+
 // Results have the union of the operands' indices.
 // CHECK-LABEL: keops.formula @indices_are_joined(
 // CHECK-SAME:    %[[X:.*]]: !keops.vec<2xf32, i>, %[[Y:.*]]: !keops.vec<1xf32, j>, %[[P:.*]]: !keops.vec<1xf32>)
@@ -317,6 +372,24 @@ keops.kernel @weighted(%x: !keops.vec<1xf32, i>, %w: !keops.vec<2xf32, j>) -> !k
     keops.yield %0 : !keops.vec<2xf32, i>
   }
   keops.return %a : !keops.vec<2xf32, i>
+}
+
+// A map may read what it has stored.
+// CHECK-LABEL: keops.kernel @recurrence(
+keops.kernel @recurrence(%x: !keops.vec<1xf32, i>) -> !keops.vec<4xf32, i> {
+  %0 = keops.stage rows -> !keops.vec<4xf32, i> {
+    // CHECK: keops.map {
+    // CHECK-NEXT: ^bb0(%[[D:.*]]: index, %[[SELF:.*]]: !keops.vec<4xf32, i>):
+    %1 = keops.map {
+    ^bb0(%d: index, %self: !keops.vec<4xf32, i>):
+      // CHECK: keops.component %[[SELF]][%{{.*}}] : <4xf32, i>
+      %c0 = arith.constant 0 : index
+      %2 = keops.component %self[%c0] : !keops.vec<4xf32, i>
+      keops.yield %2 : !keops.vec<1xf32, i>
+    } : !keops.vec<4xf32, i>
+    keops.yield %1 : !keops.vec<4xf32, i>
+  }
+  keops.return %0 : !keops.vec<4xf32, i>
 }
 
 // CHECK-LABEL: keops.kernel @empty() attributes {note = "kept"} {

@@ -79,3 +79,17 @@ module attributes {keops.target = #target} {
     keops.return %2 : !keops.vec<1xf32, i>
   }
 }
+
+// -----
+
+#target = #keops.target<"sm_90", vector_bits = 0, registers = 255, l1 = 233472, l2 = 0, scalef = false, gpu = true>
+#schedule = #keops.schedule<lane_axis = rows, lanes = 8, rows = 1024, columns = 256, chunk = 1, unroll = 16>
+module attributes {keops.target = #target} {
+  // expected-error @below {{'lgammaf' has no GPU code: it would need a library of device functions}}
+  keops.formula @no_op_of_math(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+    %0 = keops.mul %x, %y : <1xf32, i>, <1xf32, j>
+    %1 = keops.lgamma %0 : <1xf32, ij>
+    %2 = keops.reduce #keops.sum over j (%1) {keops.schedule = #schedule} : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+    keops.return %2 : !keops.vec<1xf32, i>
+  }
+}

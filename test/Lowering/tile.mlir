@@ -302,3 +302,85 @@ keops.formula @results_of_reductions_meet_in_the_finish(%x: !keops.vec<1xf32, i>
   %3 = keops.div %1, %2 : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
   keops.return %3 : !keops.vec<1xf32, i>
 }
+
+// Half of a position says the pair, the rest which of its components.
+// CHECK-LABEL: keops.kernel @pairs_of_components_are_found_by_arithmetic(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<2xf32, i>, %[[Y:.*]]: !keops.vec<2xf32, j>)
+// CHECK:           keops.accumulate #keops.sum over [4] {
+// CHECK-NEXT:      ^bb0(%[[D:.*]]: index):
+// CHECK-DAG:         %[[PAIR:.*]] = arith.divui %[[D]]
+// CHECK-DAG:         %[[REST:.*]] = arith.remui %[[D]]
+// CHECK:             arith.cmpi ult, %[[REST]]
+// CHECK-NEXT:        scf.if
+// CHECK:               keops.component %[[X]][%[[PAIR]]]
+// CHECK:             } else {
+// CHECK:               keops.component %[[Y]][%[[PAIR]]]
+keops.formula @pairs_of_components_are_found_by_arithmetic(%x: !keops.vec<2xf32, i>, %y: !keops.vec<2xf32, j>) -> !keops.vec<4xf32, i> {
+  %0 = keops.interleave %x, %y : !keops.vec<2xf32, i>, !keops.vec<2xf32, j>
+  %1 = keops.reduce #keops.sum over j (%0) : (!keops.vec<4xf32, ij>) -> !keops.vec<4xf32, i>
+  keops.return %1 : !keops.vec<4xf32, i>
+}
+
+// CHECK-LABEL: keops.kernel @a_part_is_found_at_twice_the_position(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<4xf32, i>, %[[Y:.*]]: !keops.vec<4xf32, j>)
+// CHECK:           keops.accumulate #keops.sum over [2] {
+// CHECK-NEXT:      ^bb0(%[[D:.*]]: index):
+// CHECK:             %[[TWICE:.*]] = arith.muli %[[D]]
+// CHECK:             %[[ODD:.*]] = arith.addi %[[TWICE]]
+// CHECK-DAG:         keops.component %[[X]][%[[ODD]]]
+// CHECK-DAG:         keops.component %[[Y]][%[[ODD]]]
+keops.formula @a_part_is_found_at_twice_the_position(%x: !keops.vec<4xf32, i>, %y: !keops.vec<4xf32, j>) -> !keops.vec<2xf32, i> {
+  %0 = keops.mul %x, %y : !keops.vec<4xf32, i>, !keops.vec<4xf32, j>
+  %1 = keops.deinterleave %0[1] : !keops.vec<4xf32, ij>
+  %2 = keops.reduce #keops.sum over j (%1) : (!keops.vec<2xf32, ij>) -> !keops.vec<2xf32, i>
+  keops.return %2 : !keops.vec<2xf32, i>
+}
+
+// Numbers of rows and columns are made where rows and columns are, under the kernel's names for them.
+// CHECK-LABEL: keops.kernel @indices_belong_to_their_stages(
+// CHECK:         %[[ROWS:.*]] = keops.stage{{ +}}rows -> !keops.vec<1xf32, i> {
+// CHECK-NEXT:      %[[I:.*]] = keops.index : <1xf32, i>
+// CHECK-NEXT:      keops.yield %[[I]]
+// CHECK:         %[[COLS:.*]] = keops.stage{{ +}}cols -> !keops.vec<1xf32, j> {
+// CHECK-NEXT:      %[[J:.*]] = keops.index : <1xf32, j>
+// CHECK-NEXT:      keops.yield %[[J]]
+// CHECK:         keops.stage{{ +}}pairs
+// CHECK-NEXT:      keops.sub %[[COLS]], %[[ROWS]] : <1xf32, j>, <1xf32, i>
+keops.formula @indices_belong_to_their_stages(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, j> {
+  %0 = keops.index : !keops.vec<1xf32, i>
+  %1 = keops.index : !keops.vec<1xf32, j>
+  %2 = keops.sub %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %3 = keops.reduce #keops.sum over i (%2) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, j>
+  keops.return %3 : !keops.vec<1xf32, j>
+}
+
+// A recurrence is a map that reads itself: its code does not grow with the series.
+// CHECK-LABEL: keops.kernel @recurrences_read_themselves(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<30xf32, i>, %[[Y:.*]]: !keops.vec<40xf32, j>, %[[G:.*]]: !keops.vec<1xf32>)
+// CHECK:           %[[COSTS:.*]] = keops.map {
+// CHECK-NEXT:      ^bb0(%[[D:.*]]: index, %[[SELF:.*]]: !keops.vec<1200xf32, ij>):
+// CHECK:             keops.component %[[SELF]]
+// CHECK-COUNT-3:     keops.exp
+// CHECK-NOT:         keops.exp
+// CHECK:           } : <1200xf32, ij>
+// CHECK:           keops.component %[[COSTS]][%{{.*}}] : <1200xf32, ij>
+keops.formula @recurrences_read_themselves(%x: !keops.vec<30xf32, i>, %y: !keops.vec<40xf32, j>, %g: !keops.vec<1xf32>) -> !keops.vec<1xf32, i> {
+  %0 = keops.soft_dtw %x, %y smooth %g : !keops.vec<30xf32, i>, !keops.vec<40xf32, j>, !keops.vec<1xf32>
+  %1 = keops.slice %0[1199, 1] : !keops.vec<1200xf32, ij>
+  %2 = keops.reduce #keops.sum over j (%1) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %2 : !keops.vec<1xf32, i>
+}
+
+// Component 0 depends on no index, its vector on i.
+// CHECK-LABEL: keops.kernel @components_may_depend_on_less(
+// CHECK-SAME:    %[[P:.*]]: !keops.vec<1xf32>, %[[X:.*]]: !keops.vec<1xf32, i>, %[[Y:.*]]: !keops.vec<1xf32, j>)
+// CHECK:         keops.stage{{ +}}rows -> !keops.vec<1xf32> {
+// CHECK-NEXT:      keops.exp %[[P]] : <1xf32>
+keops.formula @components_may_depend_on_less(%p: !keops.vec<1xf32>, %x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %0 = keops.concat %p, %x : !keops.vec<1xf32>, !keops.vec<1xf32, i>
+  %1 = keops.slice %0[0, 1] : !keops.vec<2xf32, i>
+  %2 = keops.exp %1 : !keops.vec<1xf32, i>
+  %3 = keops.mul %2, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %4 = keops.reduce #keops.sum over j (%3) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %4 : !keops.vec<1xf32, i>
+}

@@ -329,6 +329,7 @@ const std::vector<Function<T>> &functions() {
       {"math.exp2", [](W x) { return std::exp2(x); }},
       {"math.log", [](W x) { return std::log(x); }},
       {"math.log2", [](W x) { return std::log2(x); }},
+      {"math.log1p", [](W x) { return std::log1p(x); }},
       {"math.sin", [](W x) { return std::sin(x); }},
       {"math.cos", [](W x) { return std::cos(x); }},
       {"math.rsqrt", reciprocalRoot<T>},

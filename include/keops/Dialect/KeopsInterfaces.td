@@ -41,6 +41,11 @@ def Keops_FormulaOpInterface : OpInterface<"FormulaOpInterface"> {
       True when a component costs many operand components, so that a vector
       result is stored and not recomputed wherever a component is needed.
     }], "bool", "isStored", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+      True when a component is computed from earlier components of the result,
+      which `component` asks for as one operand more than there are. A vector
+      of such components is stored.
+    }], "bool", "isRecurrence", (ins), [{}], [{ return false; }]>,
   ];
 }
 

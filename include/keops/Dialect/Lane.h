@@ -53,7 +53,9 @@ struct LaneIndex {
   bool isConstant() const { return !ssa; }
 };
 
-/// Component `d` of operand `n`.
+/// Component `d` of operand `n`. For an op that is a recurrence, the number
+/// after the last operand's is the result itself, of which the components before
+/// the one at hand are known.
 using OperandComponent = llvm::function_ref<LaneValue(unsigned n, LaneIndex d)>;
 
 /// Cost of one component: plain operations and special functions.
@@ -62,7 +64,10 @@ struct OpCost {
   int64_t special = 0;
 };
 
-enum class UnaryKind { Neg, Abs, Floor, Round, Exp, Log, Sin, Cos, Asin, Acos, Atan, Tanh, Erf, Sqrt };
+enum class UnaryKind {
+  Neg, Abs, Floor, Round, Exp, Log, Sin, Cos, Asin, Acos, Atan, Tanh, Erf, Sqrt,
+  Exp2, Log2, Expm1, Log1p, Sinh, Cosh, Tan, Lgamma
+};
 enum class BinaryKind { Add, Sub, Mul, Div, Powf, Atan2 };
 enum class CompareKind { EQ, NE, LT, LE };
 
@@ -87,6 +92,8 @@ public:
   virtual LaneValue integerPower(LaneValue x, int64_t power);
   /// A component's position as a number.
   virtual LaneValue number(LaneIndex d) = 0;
+  /// The number of the row (I) or column (J) for which the lane computes.
+  virtual LaneValue indexNumber(IndexSet index) = 0;
 
   // Positions. The base class folds constants; a lane overrides the rest.
   LaneIndex add(LaneIndex a, LaneIndex b);

@@ -127,6 +127,7 @@ def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise]> {
   let arguments = (ins Keops_ComparisonAttr:$predicate, Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Mask:$result);
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+  let hasFolder = 1;
 }
 
 def Keops_SelectOp : Keops_FormulaOp<"select", "", [Keops_Pointwise]> {
@@ -142,6 +143,42 @@ def Keops_IndicatorOp : Keops_FormulaOp<"indicator", "", [Keops_Pointwise]> {
   let arguments = (ins Keops_Mask:$operand, TypeAttr:$elementType);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `as` $elementType attr-dict `:` type($operand)";
+}
+
+// Further elementary functions.
+
+def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> { let summary = "power of 2"; }
+def Keops_Log2Op : Keops_UnaryOp<"log2", "Log2", "Log2"> { let summary = "logarithm to base 2; −inf at 0, NaN below"; }
+def Keops_Expm1Op : Keops_UnaryOp<"expm1", "Expm1", "Expm1"> {
+  let summary = "exponential less 1, accurate near 0";
+}
+def Keops_Log1pOp : Keops_UnaryOp<"log1p", "Log1p", "Log1p"> {
+  let summary = "logarithm of 1 + x, accurate near 0; −inf at −1, NaN below";
+}
+def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> { let summary = "hyperbolic sine"; }
+def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> { let summary = "hyperbolic cosine"; }
+def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> { let summary = "tangent of radians"; }
+def Keops_LgammaOp : Keops_UnaryOp<"lgamma", "Lgamma", "Lgamma"> {
+  let summary = "logarithm of the absolute value of the gamma function; inf at 0, −1, −2, …";
+}
+
+def Keops_IndexOp : Keops_Op<"index", [Pure, Keops_Pointwise,
+    DeclareOpInterfaceMethods<Keops_FormulaOpInterface, ["component", "cost"]>]> {
+  let summary = "the number of the row or column at hand";
+  let description = [{
+    Counts from 0 in the arrays of the call, however the call is divided. The
+    result's type says which index: i or j. A number that the element type
+    cannot hold (above 2^24 in f32) is rounded to the nearest it can.
+
+    Example:
+    ```mlir
+    %i = keops.index : !keops.vec<1xf32, i>
+    ```
+  }];
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+  let hasVerifier = 1;
+  let extraClassDefinition = [{ ::llvm::StringRef $cppClass::spelling() { return ""; } }];
 }
 
 #endif // KEOPS_DIALECT_POINTWISEOPS_TD

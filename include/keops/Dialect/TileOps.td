@@ -141,6 +141,8 @@ def Keops_MapOp : Keops_Op<"map", [Pure, SingleBlock]> {
     For what cannot be recomputed cheaply where it is used: a value of a row or
     column stage that later stages read, or, among pairs, a vector whose
     components each cost many others; then it is scratch memory of the lane.
+    Components are computed in increasing order; a second argument of the region
+    is the vector itself, of which earlier components may be read: a recurrence.
   }];
   let results = (outs Keops_Vec:$result);
   let regions = (region SizedRegion<1>:$body);

@@ -124,4 +124,78 @@ def Keops_TensorDotOp : Keops_FormulaOp<"tensordot", ""> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// Pairs of components: complex numbers are vectors (re, im, re, im, …)
+//===----------------------------------------------------------------------===//
+
+def Keops_InterleaveOp : Keops_FormulaOp<"interleave", ""> {
+  let summary = "alternate the components of two vectors";
+  let description = [{
+    (a₀, b₀, a₁, b₁, …) for operands of equal dimensions. With `deinterleave` it
+    carries all complex arithmetic, which is real arithmetic in between.
+  }];
+  let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+  let hasFolder = 1;
+}
+
+def Keops_DeinterleaveOp : Keops_FormulaOp<"deinterleave", ""> {
+  let summary = "every second component, from component `part` on";
+  let description = [{Part 0 or 1 of a vector of even dimension: its real or its imaginary parts.}];
+  let arguments = (ins Keops_Number:$operand, I64Attr:$part);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand `[` $part `]` attr-dict `:` type($operand)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Special functions of vectors
+//===----------------------------------------------------------------------===//
+
+def Keops_BSplineOp : Keops_FormulaOp<"bspline", ""> {
+  let summary = "B-spline basis functions at a point";
+  let description = [{
+    Component m is the basis function of degree `degree` whose support begins at
+    knot m, at the point x, by the recurrence of Cox and de Boor; n knots that do
+    not decrease have n − degree − 1 basis functions. Degree 0 is the indicator of
+    t_m ≤ x < t_{m+1}: intervals are open on the right, so the last knot is
+    outside. A quotient by the distance of two equal knots is 0. A NaN among the
+    numbers of a component makes it NaN.
+  }];
+  let arguments = (ins Keops_Number:$knots, Keops_Number:$point, I64Attr:$degree);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$knots `at` $point `degree` $degree attr-dict `:` type($knots) `,` type($point)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isStored() { return true; }
+    /// The code of a component grows with the square of the degree.
+    static constexpr int64_t maxDegree = 32;
+  }];
+}
+
+def Keops_SoftDTWOp : Keops_FormulaOp<"soft_dtw", ""> {
+  let summary = "costs of the soft alignments of two series";
+  let description = [{
+    For series x of n and y of m numbers and a smoothing γ > 0, component i·m + j
+    is the cost of aligning x₀ … x_i with y₀ … y_j:
+
+        r(i, j) = (x_i − y_j)² + softmin(r(i−1, j−1), r(i−1, j), r(i, j−1))
+        softmin(a) = −γ log Σ exp(−a / γ)
+
+    where what lies outside is infinite, but for r(−1, −1) = 0. The last
+    component is the soft dynamic time warping of the two series. Each component
+    needs earlier ones, so the vector is stored.
+  }];
+  let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs, Keops_Number:$gamma);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$lhs `,` $rhs `smooth` $gamma attr-dict `:` type($lhs) `,` type($rhs) `,` type($gamma)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    bool isStored() { return true; }
+    bool isRecurrence() { return true; }
+  }];
+}
+
 #endif // KEOPS_DIALECT_VECTOROPS_TD

@@ -7,7 +7,7 @@
 //
 // The door of the step that leaves no `math` op which a CPU back-end would turn
 // into a call per lane where a few vector instructions do: exp, exp2, log, log2,
-// rsqrt, sin, cos and round become straight-line code, everything rarer becomes
+// log1p, rsqrt, sin, cos and round become straight-line code, everything rarer becomes
 // calls of the C math library.
 //
 //===----------------------------------------------------------------------===//
@@ -47,6 +47,13 @@ void populateApproximateMathPatterns(mlir::RewritePatternSet &patterns, const Ap
 /// func, LLVM, math, scf, ub and vector must be loaded.
 /// Fails, with an error, if another symbol has the name of a function to call.
 llvm::LogicalResult approximateMath(mlir::Operation *module, const ApproximateMathOptions &options);
+
+/// Calls the C library's function `name` of double or, with an "f" after it, of
+/// float, on each lane of the operands, which all have one type. Needs a symbol
+/// table around the insertion point, as the patterns do. Not for a GPU, which has
+/// no such library: `approximateMathGPU` says so.
+mlir::Value callMathLibrary(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
+                            mlir::ValueRange operands);
 
 /// Adds patterns that rewrite `math` ops on f32 and f64 inside a `gpu.module` to
 /// LLVM intrinsics that are GPU instructions, or to arithmetic. Ops that they

@@ -197,6 +197,49 @@ const std::vector<OpCase> &opCases() {
        {nan, inf},
        {1, 2},
        {1, 2}},
+      {"keops.exp2", "%r = keops.exp2 %a : A", {3, -1, -inf, inf, nan}, {}, {8, 0.5, 0, inf, nan}},
+      {"keops.log2", "%r = keops.log2 %a : A", {8, 0.5, 0, -1, inf, nan}, {}, {3, -1, -inf, nan, inf, nan}},
+      {"keops.expm1", "%r = keops.expm1 %a : A", {0, 1e-20, -inf, inf, nan}, {}, {0, 1e-20, -1, inf, nan}},
+      {"keops.log1p", "%r = keops.log1p %a : A", {0, 1e-20, -1, -2, inf, nan}, {}, {0, 1e-20, -inf, nan, inf, nan}},
+      {"keops.sinh", "%r = keops.sinh %a : A", {0, M_LN2, -inf, inf, nan}, {}, {0, 0.75, -inf, inf, nan}},
+      {"keops.cosh", "%r = keops.cosh %a : A", {0, M_LN2, -inf, inf, nan}, {}, {1, 1.25, inf, inf, nan}},
+      {"keops.tan", "%r = keops.tan %a : A", {0, 0.5, inf, nan}, {}, {0, 0.54630248984379051, nan, nan}},
+      {"keops.lgamma",
+       "%r = keops.lgamma %a : A",
+       {1, 5, 0.5, -0.5, 0, -3, inf, nan},
+       {},
+       {0, std::log(24.0), std::log(M_PI) / 2, std::log(4 * M_PI) / 2, inf, inf, inf, nan}},
+      // Row 0; `IndicesCountRows` has the others.
+      {"keops.index", "%i = keops.index : !keops.vec<1xf64, i>\n %r = keops.add %a, %i : A, !keops.vec<1xf64, i>", {5}, {}, {5}},
+      {"keops.interleave", "%r = keops.interleave %a, %b : A, B", {1, 2, 3}, {-1, nan, -3}, {1, -1, 2, nan, 3, -3}},
+      {"keops.deinterleave", "%r = keops.deinterleave %a[0] : A", {1, 2, 3, 4}, {}, {1, 3}},
+      {"keops.deinterleave", "%r = keops.deinterleave %a[1] : A", {1, 2, 3, 4}, {}, {2, 4}},
+      // Intervals are open on the right; the last knot is outside.
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 0 : A, B", {0, 1, 2}, {1}, {0, 1}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 0 : A, B", {0, 1, 2}, {2}, {0, 0}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 1 : A, B", {0, 1, 2, 3}, {1.25}, {0.75, 0.25}},
+      // The cardinal cubic at a knot, and the quadratic whose first knots are one.
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 3 : A, B", {0, 1, 2, 3, 4}, {1}, {1.0 / 6}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 2 : A, B", {0, 0, 0, 1, 2, 3}, {0}, {1, 0, 0}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 2 : A, B", {0, 0, 0, 1, 2, 3}, {0.5}, {0.25, 0.625, 0.125}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 1 : A, B", {0, 1, 2, 3}, {inf}, {0, 0}},
+      {"keops.bspline", "%r = keops.bspline %a at %b degree 0 : A, B", {0, 1, 2}, {nan}, {nan, nan}},
+      // One way only; then two ways of equal costs, which the smoothing makes cheaper by log 2.
+      {"keops.soft_dtw",
+       "%c = keops.constant 1.0 : !keops.vec<1xf64>\n %r = keops.soft_dtw %a, %b smooth %c : A, B, !keops.vec<1xf64>",
+       {1},
+       {3, 4, 0},
+       {4, 13, 14}},
+      {"keops.soft_dtw",
+       "%c = keops.constant 0.5 : !keops.vec<1xf64>\n %r = keops.soft_dtw %a, %b smooth %c : A, B, !keops.vec<1xf64>",
+       {0, 0},
+       {0, 0},
+       {0, 0, 0, -0.5 * std::log(3.0)}},
+      {"keops.soft_dtw",
+       "%c = keops.constant 1.0 : !keops.vec<1xf64>\n %r = keops.soft_dtw %a, %b smooth %c : A, B, !keops.vec<1xf64>",
+       {0, inf},
+       {0, 1},
+       {0, 1, inf, inf}},
       {"keops.broadcast", "%r = keops.broadcast %a to 3 : A", {7}, {}, {7, 7, 7}},
       {"keops.concat", "%r = keops.concat %a, %b : A, B", {1, 2}, {3, 4, 5}, {1, 2, 3, 4, 5}},
       {"keops.slice", "%r = keops.slice %a[1, 2] : A", {1, 2, 3, 4}, {}, {2, 3}},
@@ -266,6 +309,23 @@ TEST_F(InterpreterTest, KnownNumbersOfEveryOp) {
     ASSERT_EQ(rows.size(), 1u) << text;
     expectSame(rows[0].values, test.expected, test.line);
   }
+}
+
+TEST_F(InterpreterTest, IndicesCountRows) {
+  const char *text = R"(
+keops.formula @f(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %i = keops.index : !keops.vec<1xf32, i>
+  %j = keops.index : !keops.vec<1xf32, j>
+  %p = keops.mul %i, %j : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %r = keops.reduce #keops.sum over j (%p) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %r : !keops.vec<1xf32, i>
+})";
+  Array column(5, {0});
+  for (int64_t row = 0; row < 3; ++row)
+    expectSame(run(text, {column, column}, 3, 5, row)[0].values, {10.0 * row}, "row " + std::to_string(row));
+  // f32 does not hold every number of a row.
+  std::vector<InterpreterRow> far = run(text, {column, column}, 1, 2, (int64_t(1) << 24) + 1);
+  EXPECT_GT(far[0].bounds[0], 0.5);
 }
 
 TEST_F(InterpreterTest, EveryOpHasACase) {
