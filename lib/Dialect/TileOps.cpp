@@ -168,8 +168,7 @@ static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type ele
   unsigned count = region.getNumArguments();
   bool readsItself = self && count == 2 && region.getArgument(1).getType() == self;
   if ((count != 1 && !readsItself) || !region.getArgument(0).getType().isIndex()) {
-    InFlightDiagnostic error =
-        op->emitOpError("expects a region with one argument of type index, the component");
+    InFlightDiagnostic error = op->emitOpError("expects a region with one argument of type index, the component");
     if (self)
       error << ", and perhaps one of type " << self << ", the vector so far";
     return error;

@@ -357,8 +357,7 @@ LogicalResult InterleaveOp::inferReturnTypes(MLIRContext *, std::optional<Locati
 
 LaneValue InterleaveOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
   LaneIndex pair = lane.div(d, 2);
-  return lane.branchBelow(
-      lane.rem(d, 2), 1, [&] { return operand(0, pair); }, [&] { return operand(1, pair); });
+  return lane.branchBelow(lane.rem(d, 2), 1, [&] { return operand(0, pair); }, [&] { return operand(1, pair); });
 }
 
 OpCost InterleaveOp::cost() { return {0, 0}; }
@@ -414,8 +413,8 @@ LogicalResult BSplineOp::inferReturnTypes(MLIRContext *, std::optional<Location>
   if (knots.getElementType() != point.getElementType())
     return emitOptionalError(loc, "element types differ: ", knots.getElementType(), " and ", point.getElementType());
   int64_t degree = std::clamp<int64_t>(adaptor.getDegree(), 0, maxDegree);
-  types.push_back(knots.withDim(representable(knots.getDim() - degree - 1))
-                      .withIndices(knots.getIndices() | point.getIndices()));
+  types.push_back(
+      knots.withDim(representable(knots.getDim() - degree - 1)).withIndices(knots.getIndices() | point.getIndices()));
   return success();
 }
 
@@ -442,16 +441,16 @@ LaneValue BSplineOp::component(Lane &lane, OperandComponent operand, LaneIndex d
   SmallVector<LaneValue> basis;
   for (int64_t r = 0; r <= degree; ++r)
     basis.push_back(lane.select(notAbove(t[r], x), lane.select(lane.less(x, t[r + 1]), one, zero), zero));
-  auto share = [&](LaneValue part, LaneValue whole, LaneValue function) {
-    LaneValue isZero = lane.compare(CompareKind::EQ, whole, zero);
-    return lane.mul(lane.select(isZero, zero, lane.div(part, whole)), function);
+  // (part / (t[end] − t[begin])) · function, or 0 where both knots are one.
+  auto share = [&](LaneValue part, int64_t begin, int64_t end, LaneValue function) {
+    LaneValue ratio = lane.div(part, lane.sub(t[end], t[begin]));
+    LaneValue isOne = lane.compare(CompareKind::EQ, t[begin], t[end]);
+    return lane.mul(lane.select(isOne, zero, ratio), function);
   };
   for (int64_t p = 1; p <= degree; ++p)
-    for (int64_t r = 0; r <= degree - p; ++r) {
-      LaneValue rising = share(lane.sub(x, t[r]), lane.sub(t[r + p], t[r]), basis[r]);
-      LaneValue falling = share(lane.sub(t[r + p + 1], x), lane.sub(t[r + p + 1], t[r + 1]), basis[r + 1]);
-      basis[r] = lane.add(rising, falling);
-    }
+    for (int64_t r = 0; r <= degree - p; ++r)
+      basis[r] = lane.add(share(lane.sub(x, t[r]), r, r + p, basis[r]),
+                          share(lane.sub(t[r + p + 1], x), r + 1, r + p + 1, basis[r + 1]));
 
   // Outside of the support, infinite points included, it is 0; what is neither inside nor outside is NaN.
   LaneValue nan = lane.constant(std::numeric_limits<double>::quiet_NaN());
@@ -469,15 +468,14 @@ OpCost BSplineOp::cost() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult SoftDTWOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
-                                          DictionaryAttr, OpaqueProperties, RegionRange,
-                                          SmallVectorImpl<Type> &types) {
+                                          DictionaryAttr, OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
   auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
   auto gamma = cast<VecType>(operands[2].getType());
   for (VecType type : {rhs, gamma})
     if (lhs.getElementType() != type.getElementType())
       return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", type.getElementType());
-  types.push_back(lhs.withDim(lhs.getDim() * rhs.getDim())
-                      .withIndices(lhs.getIndices() | rhs.getIndices() | gamma.getIndices()));
+  types.push_back(
+      lhs.withDim(lhs.getDim() * rhs.getDim()).withIndices(lhs.getIndices() | rhs.getIndices() | gamma.getIndices()));
   return success();
 }
 

@@ -218,8 +218,7 @@ llvm::ArrayRef<Spelling> keops::frontend::complexSpellings() {
          Complex z = argument(e, 0);
          return join(e, polar(e, exp(e, z.re), z.im));
        }},
-      {"ComplexExp1j", "f", 0,
-       KEOPS_EXPAND(join(e, {e.emit<CosOp>(e.operand(0)), e.emit<SinOp>(e.operand(0))}))},
+      {"ComplexExp1j", "f", 0, KEOPS_EXPAND(join(e, {e.emit<CosOp>(e.operand(0)), e.emit<SinOp>(e.operand(0))}))},
       {"ComplexSum", "f", 0, total},
       {"ComplexSumT", "fi", 0, replicate},
       // Of our own.

@@ -14,21 +14,27 @@
 
 using namespace keops::frontend;
 
+static const char *kindName(char kind) {
+  return kind == 'i' ? "integer" : kind == 'l' ? "list of integers" : kind == 'v' ? "variable" : "formula";
+}
+
+std::string keops::frontend::describeArguments(const Signature &signature) {
+  size_t most = signature.kinds.size(), least = most - signature.optional;
+  std::string text;
+  for (size_t i = 0; i < most; ++i)
+    text += (i == 0 ? "" : ", ") + std::string(kindName(signature.kinds[i])) + (i < least ? "" : " (optional)");
+  return text;
+}
+
 std::optional<Diagnostic> keops::frontend::checkArguments(const Expression &call, const Signature &signature) {
-  auto kindName = [](char kind) {
-    return kind == 'i' ? "integer" : kind == 'l' ? "list of integers" : kind == 'v' ? "variable" : "formula";
-  };
   size_t most = signature.kinds.size(), least = most - signature.optional;
   size_t given = call.arguments.size();
   if (given < least || given > most) {
-    std::string kinds;
-    for (size_t i = 0; i < most; ++i)
-      kinds += (i == 0 ? "" : ", ") + std::string(kindName(signature.kinds[i])) + (i < least ? "" : " (optional)");
     std::string count = std::to_string(most) + (most == 1 ? " argument" : " arguments");
     if (least != most)
       count = std::to_string(least) + " to " + count;
-    return Diagnostic{call.name + " takes " + count + (most == 0 ? "" : " (" + kinds + ")") + ", got " +
-                          std::to_string(given),
+    return Diagnostic{call.name + " takes " + count + (most == 0 ? "" : " (" + describeArguments(signature) + ")") +
+                          ", got " + std::to_string(given),
                       call.where};
   }
   for (size_t i = 0; i < given; ++i) {

@@ -325,14 +325,10 @@ template <typename T>
 const std::vector<Function<T>> &functions() {
   using W = WideT<T>;
   static const std::vector<Function<T>> all = {
-      {"math.exp", [](W x) { return std::exp(x); }},
-      {"math.exp2", [](W x) { return std::exp2(x); }},
-      {"math.log", [](W x) { return std::log(x); }},
-      {"math.log2", [](W x) { return std::log2(x); }},
-      {"math.log1p", [](W x) { return std::log1p(x); }},
-      {"math.sin", [](W x) { return std::sin(x); }},
-      {"math.cos", [](W x) { return std::cos(x); }},
-      {"math.rsqrt", reciprocalRoot<T>},
+      {"math.exp", [](W x) { return std::exp(x); }},     {"math.exp2", [](W x) { return std::exp2(x); }},
+      {"math.log", [](W x) { return std::log(x); }},     {"math.log2", [](W x) { return std::log2(x); }},
+      {"math.log1p", [](W x) { return std::log1p(x); }}, {"math.sin", [](W x) { return std::sin(x); }},
+      {"math.cos", [](W x) { return std::cos(x); }},     {"math.rsqrt", reciprocalRoot<T>},
       {"math.round", [](W x) { return std::round(x); }},
   };
   return all;

@@ -112,6 +112,18 @@ std::vector<Case> cases() {
        "sum", "%k", pair,
        "%h = keops.fold #keops.sum %x : <3xf32, i>\n%g = keops.exp %h : <1xf32, i>\n"
        "%f = keops.mul %r, %g : <1xf32, i>, <1xf32, i>\n"},
+      {"Indices", "f32", one,
+       "%i = keops.index : <1xf32, i>\n%j = keops.index : <1xf32, j>\n"
+       "%t = keops.sub %i, %j : <1xf32, i>, <1xf32, j>\n%k = keops.mul %t, %b : <1xf32, ij>, <1xf32, j>\n",
+       "sum", "%k", pair},
+      {"PairsOfComponents", "f32", "!keops.vec<6xf32, i>",
+       "%z = keops.interleave %d, %y : <3xf32, ij>, <3xf32, j>\n%w = keops.deinterleave %z[0] : <6xf32, ij>\n"
+       "%g = keops.interleave %w, %q : <3xf32, ij>, <3xf32, ij>\n",
+       "sum", "%g", "!keops.vec<6xf32, ij>"},
+      {"Recurrence", "f32", one,
+       "%h = keops.exp %p : <1xf32>\n%c = keops.soft_dtw %x, %y smooth %h : <3xf32, i>, <3xf32, j>, <1xf32>\n"
+       "%k = keops.slice %c[8, 1] : <9xf32, ij>\n",
+       "sum", "%k", pair},
       {"ArgMin", "f32", "!keops.vec<1xi64, i>", "", "extremum<argmin>", "%s", pair},
   };
 }

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
@@ -30,7 +31,7 @@ using namespace llvm;
 
 static cl::OptionCategory category("Options of keops-translate");
 
-static cl::opt<std::string> input(cl::Positional, cl::Required, cl::desc("<formula or file.mlir>"), cl::cat(category));
+static cl::opt<std::string> input(cl::Positional, cl::desc("<formula or file.mlir>"), cl::cat(category));
 static cl::list<std::string> aliases(cl::Positional, cl::desc("[name = Vi(dim) …]"), cl::cat(category));
 static cl::opt<std::string> product(
     "to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
@@ -42,12 +43,23 @@ static cl::opt<std::string> type("dtype", cl::init("f32"), cl::value_desc("type"
                                  cl::desc("Type of numbers in formula text: f32 or f64"));
 static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::cat(category),
                              cl::desc("Few rows to expect in the result; 0 for many"));
+static cl::opt<bool> operations("operations", cl::cat(category),
+                                cl::desc("Print the operations that formulas may call, and the arguments they take"));
 static cl::opt<std::string> output("o", cl::init("-"), cl::value_desc("file"), cl::cat(category),
                                    cl::desc("Where to write; - for standard output"));
 
 static int fail(const Twine &message) {
   WithColor::error(errs(), "keops-translate") << message << "\n";
   return 1;
+}
+
+/// A line for each operation: its name, and its arguments as text gives them.
+static std::string listOperations() {
+  std::vector<std::string> lines;
+  for (const auto &entry : keops::frontend::knownOperations())
+    lines.push_back(entry.getKey().str() + "(" + keops::frontend::describeArguments(entry.getValue()) + ")\n");
+  llvm::sort(lines);
+  return llvm::join(lines, "");
 }
 
 int main(int argc, char **argv) {
@@ -60,6 +72,13 @@ int main(int argc, char **argv) {
                               "  keops-translate kernel.mlir --to=llvmir\n");
   if (type != "f32" && type != "f64")
     return fail("expected --dtype=f32 or f64, got '" + type + "'");
+
+  if (operations) {
+    outs() << listOperations();
+    return 0;
+  }
+  if (input.empty())
+    return fail("expected a formula or a file");
 
   auto context = keops::makeContext();
   mlir::OwningOpRef<mlir::ModuleOp> module;

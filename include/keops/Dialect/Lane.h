@@ -65,8 +65,28 @@ struct OpCost {
 };
 
 enum class UnaryKind {
-  Neg, Abs, Floor, Round, Exp, Log, Sin, Cos, Asin, Acos, Atan, Tanh, Erf, Sqrt,
-  Exp2, Log2, Expm1, Log1p, Sinh, Cosh, Tan, Lgamma
+  Neg,
+  Abs,
+  Floor,
+  Round,
+  Exp,
+  Log,
+  Sin,
+  Cos,
+  Asin,
+  Acos,
+  Atan,
+  Tanh,
+  Erf,
+  Sqrt,
+  Exp2,
+  Log2,
+  Expm1,
+  Log1p,
+  Sinh,
+  Cosh,
+  Tan,
+  Lgamma
 };
 enum class BinaryKind { Add, Sub, Mul, Div, Powf, Atan2 };
 enum class CompareKind { EQ, NE, LT, LE };

@@ -51,6 +51,9 @@ using Vocabulary = llvm::StringMap<Signature>;
 /// The operations that the dialect's ops and the builder's spellings give names to.
 const Vocabulary &knownOperations();
 
+/// "formula, integer, integer (optional)".
+std::string describeArguments(const Signature &signature);
+
 /// What is wrong with the arguments of `call`, if anything.
 std::optional<Diagnostic> checkArguments(const Expression &call, const Signature &signature);
 

@@ -210,7 +210,11 @@ const std::vector<OpCase> &opCases() {
        {},
        {0, std::log(24.0), std::log(M_PI) / 2, std::log(4 * M_PI) / 2, inf, inf, inf, nan}},
       // Row 0; `IndicesCountRows` has the others.
-      {"keops.index", "%i = keops.index : !keops.vec<1xf64, i>\n %r = keops.add %a, %i : A, !keops.vec<1xf64, i>", {5}, {}, {5}},
+      {"keops.index",
+       "%i = keops.index : !keops.vec<1xf64, i>\n %r = keops.add %a, %i : A, !keops.vec<1xf64, i>",
+       {5},
+       {},
+       {5}},
       {"keops.interleave", "%r = keops.interleave %a, %b : A, B", {1, 2, 3}, {-1, nan, -3}, {1, -1, 2, nan, 3, -3}},
       {"keops.deinterleave", "%r = keops.deinterleave %a[0] : A", {1, 2, 3, 4}, {}, {1, 3}},
       {"keops.deinterleave", "%r = keops.deinterleave %a[1] : A", {1, 2, 3, 4}, {}, {2, 4}},
