@@ -295,7 +295,8 @@ public:
 
   void setRows(int64_t newI, int64_t newJ) {
     i = lane.rowI = newI;
-    j = lane.rowJ = newJ;
+    j = newJ;
+    lane.rowJ = inputs.numberJ(newJ);
   }
 
   /// All components of a value.

@@ -215,6 +215,7 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
       InterpreterInputs inputs;
       inputs.rowsI = rows;
       inputs.rowsJ = static_cast<int64_t>(kept.size());
+      inputs.numberJ = [&](int64_t row) { return kept.empty() ? row : kept[row]; };
       inputs.read = [&](unsigned argument, int64_t row, int64_t d) {
         const TestArray &array = arrays[argument];
         int64_t number = array.type.getIndices() == IndexSet::J ? kept[row] : row;

@@ -27,6 +27,9 @@ struct InterpreterInputs {
   std::function<double(unsigned argument, int64_t row, int64_t d)> read;
   int64_t rowsI = 1; ///< values of index i
   int64_t rowsJ = 1; ///< values of index j
+  /// The number that a formula sees for row `row` of j, where j runs over a part
+  /// of the rows; by default the row itself.
+  std::function<int64_t(int64_t row)> numberJ = [](int64_t row) { return row; };
 };
 
 /// One row of one result: row numbers are exact and have no error.
