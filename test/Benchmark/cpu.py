@@ -219,7 +219,7 @@ def ratio(a, b):
     return f"{a / b:.2f}x" if a and b else "-"
 
 
-def print_comparison(many, one, peers, threads):
+def print_comparison(many, several, one, peers, threads):
     print(f"\nBillions of pairs per second, {threads} thread(s); ratios are of speeds\n")
     others = [peer for peer in peers if peer != "Keops"]
     header = ["case", "rows x columns"] + peers + ([f"Keops/{peer}" for peer in others] if "Keops" in peers else [])
@@ -246,7 +246,7 @@ def print_comparison(many, one, peers, threads):
         print(f"\nThreads: billions of pairs per second with one, and how many times as fast with {threads}\n")
         table = [["case", "Keops x1", "hand-written x1", "Keops/hand-written x1", f"Keops x{threads}/x1",
                   f"hand-written x{threads}/x1"]]
-        for row, single in zip(many["cases"], one["cases"]):
+        for row, single in zip(several["cases"], one["cases"]):
             k1, h1 = rate(single["results"], "Keops"), rate(single["results"], "hand-written")
             kn, hn = rate(row["results"], "Keops"), rate(row["results"], "hand-written")
             table.append([row["name"], f"{k1 / 1e9:.3f}" if k1 else "-", f"{h1 / 1e9:.3f}" if h1 else "-",
@@ -291,24 +291,26 @@ def main():
         return 2
     with tempfile.TemporaryDirectory(prefix="keops-benchmark-") as cache:
         many = run_worker("compare", options, options.threads, cache)
-        one = None
+        one = several = None
         alone = [peer for peer in peers if peer in ("Keops", "hand-written")]
         if "cases" in many and options.threads > 1 and alone:
-            one = run_worker("compare", options, 1, cache, peers=",".join(alone))
+            # Without the other peers, whose threads still spin when the next one starts.
+            several, one = (run_worker("compare", options, threads, cache, peers=",".join(alone))
+                            for threads in (options.threads, 1))
         latency = {} if options.skip_latency else measure_latency(options, cache)
-    failed = next((part["status"] for part in (many, one) if part and "cases" not in part), None)
+    failed = next((part["status"] for part in (many, several, one) if part and "cases" not in part), None)
     if failed:
         print(f"cpu.py: the comparison {failed}", file=sys.stderr)
         return 1
     machine = describe_machine(many["isa"])
     print(f"{machine['processor']}, {machine['cores']} cores; hand-written loops: "
           + (f"{machine['handwritten_bits']} bits" if machine["handwritten_bits"] else "none"))
-    print_comparison(many, one, peers, options.threads)
+    print_comparison(many, several, one, peers, options.threads)
     if latency:
         print_latency(latency)
     if options.json:
         report = {"machine": machine, "threads": options.threads, "cases": many["cases"],
-                  "one_thread": one and one["cases"], "latency": latency}
+                  "alone": several and several["cases"], "one_thread": one and one["cases"], "latency": latency}
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
