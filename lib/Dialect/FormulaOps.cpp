@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "keops/Dialect/Keops.h"
+#include "Signature.h"
 
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
@@ -19,14 +19,8 @@ using namespace mlir;
 using namespace keops;
 
 //===----------------------------------------------------------------------===//
-// Shared by formula and kernel: `@name(args) -> types [schedule …] { body }`
+// Shared by formula and kernel
 //===----------------------------------------------------------------------===//
-
-namespace keops {
-ParseResult parseSignature(OpAsmParser &parser, OperationState &state, StringRef scheduleName);
-void printSignature(OpAsmPrinter &printer, Operation *op, StringAttr name, ArrayAttr types, Attribute schedule);
-LogicalResult verifyReturns(Operation *op, Region &body, ArrayAttr types);
-} // namespace keops
 
 ParseResult keops::parseSignature(OpAsmParser &parser, OperationState &state, StringRef scheduleName) {
   StringAttr name;
@@ -74,12 +68,22 @@ void keops::printSignature(OpAsmPrinter &printer, Operation *op, StringAttr name
   printer.printRegion(body, /*printEntryBlockArgs=*/false);
 }
 
-LogicalResult keops::verifyReturns(Operation *op, Region &body, ArrayAttr types) {
+LogicalResult keops::verifySignature(Operation *op, Region &body, ArrayAttr types) {
+  BlockArgument number; // the first argument of floating point numbers
   for (BlockArgument argument : body.getArguments()) {
     auto type = dyn_cast<VecType>(argument.getType());
     if (!type || type.getIndices() == IndexSet::IJ)
       return op->emitOpError("expects argument ")
              << argument.getArgNumber() << " to depend on i, on j, or on neither, got " << argument.getType();
+    if (!isa<FloatType>(type.getElementType()))
+      continue;
+    if (!number)
+      number = argument;
+    Type first = cast<VecType>(number.getType()).getElementType();
+    if (type.getElementType() != first)
+      return op->emitOpError("expects arguments of one type of number, got ")
+             << first << " in argument " << number.getArgNumber() << " and " << type.getElementType()
+             << " in argument " << argument.getArgNumber();
   }
   Operation *terminator = body.front().getTerminator();
   if (!llvm::equal(terminator->getOperandTypes(), types.getAsValueRange<TypeAttr>()))
@@ -101,7 +105,10 @@ void FormulaFuncOp::build(OpBuilder &builder, OperationState &state, StringRef n
 }
 
 ParseResult FormulaFuncOp::parse(OpAsmParser &parser, OperationState &state) {
-  return parseSignature(parser, state, "");
+  if (parseSignature(parser, state))
+    return failure();
+  ensureTerminator(*state.regions.front(), parser.getBuilder(), state.location);
+  return success();
 }
 
 void FormulaFuncOp::print(OpAsmPrinter &printer) {
@@ -115,7 +122,7 @@ LogicalResult FormulaFuncOp::verify() {
   return success();
 }
 
-LogicalResult FormulaFuncOp::verifyRegions() { return verifyReturns(*this, getBody(), getResultTypes()); }
+LogicalResult FormulaFuncOp::verifyRegions() { return verifySignature(*this, getBody(), getResultTypes()); }
 
 //===----------------------------------------------------------------------===//
 // reduce

@@ -114,9 +114,14 @@ LogicalResult VecType::verify(function_ref<InFlightDiagnostic()> emitError, int6
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError, LaneAxis laneAxis, int64_t lanes,
                                    int64_t rows, int64_t columns, int64_t chunk, int64_t unroll) {
-  if (lanes < 1 || rows < 1 || columns < 1 || chunk < 1 || unroll < 0)
-    return emitError() << "expected positive lanes, rows, columns and chunk, got " << lanes << ", " << rows << ", "
-                       << columns << ", " << chunk;
+  struct Field {
+    StringRef name;
+    int64_t value, least;
+  };
+  for (Field field : {Field{"lanes", lanes, 1}, Field{"rows", rows, 1}, Field{"columns", columns, 1},
+                      Field{"chunk", chunk, 1}, Field{"unroll", unroll, 0}})
+    if (field.value < field.least)
+      return emitError() << "expected " << field.name << " to be at least " << field.least << ", got " << field.value;
   if (lanes & (lanes - 1))
     return emitError() << "expected lanes to be a power of two, got " << lanes;
   if (laneAxis == LaneAxis::Rows && rows % lanes != 0)

@@ -303,7 +303,7 @@ namespace {
 /// a / b = a · (1 / b) where b depends on fewer indices: the division is then
 /// done once per row, column or call and not per pair. One more rounding, which
 /// a jump right behind the quotient would turn into another result: 41 / 41 may
-/// come out below 1, so floor, round and comparisons keep their division.
+/// come out below 1, so ops that jump keep their division.
 struct HoistDivision : OpRewritePattern<DivOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(DivOp op, PatternRewriter &rewriter) const override {
@@ -311,7 +311,7 @@ struct HoistDivision : OpRewritePattern<DivOp> {
     VecType type = op.getType();
     if (rhs.getIndices() == type.getIndices())
       return rewriter.notifyMatchFailure(op, "the denominator has all indices of the result");
-    if (llvm::any_of(op->getUsers(), llvm::IsaPred<FloorOp, RoundOp, CmpOp>))
+    if (llvm::any_of(op->getUsers(), [](Operation *user) { return user->hasTrait<Jumps>(); }))
       return rewriter.notifyMatchFailure(op, "the quotient decides a jump");
     Value one = ConstantOp::create(rewriter, op.getLoc(), rhs.withDim(1).withIndices(IndexSet::None),
                                    rewriter.getF64FloatAttr(1));

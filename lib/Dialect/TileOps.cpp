@@ -10,7 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "keops/Dialect/Keops.h"
+#include "Signature.h"
+#include "keops/Dialect/Infer.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -19,12 +20,6 @@ using namespace keops;
 
 #define GET_OP_CLASSES
 #include "keops/Dialect/KeopsOps.cpp.inc"
-
-namespace keops {
-ParseResult parseSignature(OpAsmParser &parser, OperationState &state, StringRef scheduleName);
-void printSignature(OpAsmPrinter &printer, Operation *op, StringAttr name, ArrayAttr types, Attribute schedule);
-LogicalResult verifyReturns(Operation *op, Region &body, ArrayAttr types);
-} // namespace keops
 
 //===----------------------------------------------------------------------===//
 // kernel
@@ -40,7 +35,10 @@ void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name, 
 }
 
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &state) {
-  return parseSignature(parser, state, "schedule");
+  if (parseSignature(parser, state, "schedule"))
+    return failure();
+  ensureTerminator(*state.regions.front(), parser.getBuilder(), state.location);
+  return success();
 }
 
 void KernelOp::print(OpAsmPrinter &printer) {
@@ -65,7 +63,7 @@ LogicalResult KernelOp::verifyRegions() {
              << stringifyStageKind(*last) << "'; expected each kind once, in the order call, rows, cols, pairs, finish";
     last = stage.getKind();
   }
-  return verifyReturns(*this, getBody(), getResultTypes());
+  return verifySignature(*this, getBody(), getResultTypes());
 }
 
 StageOp KernelOp::getStage(StageKind kind) {
@@ -162,8 +160,9 @@ LogicalResult ExtendOp::verify() {
 // contract, map, accumulate
 //===----------------------------------------------------------------------===//
 
-/// Checks that a region loops over a component %d and yields one scalar. `self`,
-/// if given, is the type of a second argument that the region may have.
+/// Checks that a region loops over a component %d and yields one scalar; of a
+/// given type of elements, or, if that is null, of any floating point numbers.
+/// `self`, if given, is the type of a second argument that the region may have.
 static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type element, Type self = {}) {
   unsigned count = region.getNumArguments();
   bool readsItself = self && count == 2 && region.getArgument(1).getType() == self;
@@ -174,17 +173,29 @@ static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type ele
     return error;
   }
   Operation *yield = region.front().getTerminator();
+  if (!isa<YieldOp>(yield))
+    return yield->emitOpError("ends a region of '")
+           << op->getName() << "'; expected '" << YieldOp::getOperationName() << "' there";
   if (yield->getNumOperands() != 1)
     return yield->emitOpError("expects one scalar, the value of a component, got ") << yield->getNumOperands();
   auto type = dyn_cast<VecType>(yield->getOperand(0).getType());
-  if (!type || !type.isScalar() || type.getElementType() != element)
-    return yield->emitOpError("expects a scalar of ") << element << ", got " << yield->getOperand(0).getType();
-  return success();
+  bool expected = type && type.isScalar() &&
+                  (element ? type.getElementType() == element : isa<FloatType>(type.getElementType()));
+  if (expected)
+    return success();
+  InFlightDiagnostic diagnostic = yield->emitOpError("expects a scalar of ");
+  if (element)
+    diagnostic << element;
+  else
+    diagnostic << "floating point numbers";
+  return diagnostic << ", got " << yield->getOperand(0).getType();
 }
 
 LogicalResult ContractOp::verifyRegions() {
   if (static_cast<int64_t>(getCount()) < 1)
     return emitOpError("expects at least one component, got ") << static_cast<int64_t>(getCount());
+  if (failed(verifyReductionOfComponents(*this, getReduction())))
+    return failure();
   return verifyComponentLoop(*this, getBody(), getType().getElementType());
 }
 
@@ -200,17 +211,19 @@ LogicalResult AccumulateOp::verifyRegions() {
   SmallVector<ReductionResult> results = getReduction().results(getDims());
   if (results.size() != getNumResults())
     return emitOpError("expects ") << results.size() << " results, got " << getNumResults();
-  for (auto [result, type] : llvm::zip(results, getResultTypes()))
-    if (cast<VecType>(type).getDim() != result.dim ||
-        cast<VecType>(type).getElementType().isInteger(64) != result.isRow)
-      return emitOpError("expects a result of ") << result.dim << (result.isRow ? " row numbers" : " numbers")
-                                                 << ", got " << type;
+  Type element; // of the first operand: the others and the results that are numbers agree with it
   for (Region &region : getTerms()) {
-    auto yield = cast<YieldOp>(region.front().getTerminator());
-    auto type = yield.getNumOperands() == 1 ? dyn_cast<VecType>(yield.getOperand(0).getType()) : VecType();
-    Type element = type ? type.getElementType() : Type();
     if (failed(verifyComponentLoop(*this, region, element)))
       return failure();
+    element = cast<VecType>(region.front().getTerminator()->getOperand(0).getType()).getElementType();
+  }
+  for (auto [result, type] : llvm::zip(results, getResultTypes())) {
+    auto vec = cast<VecType>(type);
+    if (vec.getDim() != result.dim || vec.getElementType().isInteger(64) != result.isRow)
+      return emitOpError("expects a result of ") << result.dim << (result.isRow ? " row numbers" : " numbers")
+                                                 << ", got " << type;
+    if (!result.isRow && vec.getElementType() != element)
+      return emitOpError("expects results of ") << element << ", as its terms are, got " << type;
   }
   return success();
 }

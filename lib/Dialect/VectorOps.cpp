@@ -204,16 +204,17 @@ LaneValue FoldOp::component(Lane &lane, OperandComponent operand, LaneIndex) {
 
 OpCost FoldOp::cost() { return {getOperand().getType().getDim(), 0}; }
 
-LogicalResult FoldOp::verify() {
-  auto emit = [&] { return emitOpError(); };
-  if (failed(getReduction().verifyTerms({1}, emit)))
+LogicalResult keops::verifyReductionOfComponents(Operation *op, ReductionInterface reduction) {
+  if (failed(reduction.verifyTerms({1}, [&] { return op->emitOpError(); })))
     return failure();
-  SmallVector<ReductionResult> results = getReduction().results({1});
+  SmallVector<ReductionResult> results = reduction.results({1});
   if (results.size() != 1 || results[0].dim != 1)
-    return emitOpError("expects a reduction with one result of dimension 1, got '")
-           << getReduction().spelling() << "'";
+    return op->emitOpError("expects a reduction with one result of dimension 1, got '")
+           << reduction.spelling() << "'";
   return success();
 }
+
+LogicalResult FoldOp::verify() { return verifyReductionOfComponents(*this, getReduction()); }
 
 OpFoldResult FoldOp::fold(FoldAdaptor) {
   // One component is its own sum and extremum; its position is a constant.

@@ -34,14 +34,32 @@ func.func private @vec_of_unknown_indices(!keops.vec<3xf32, ji>)
 //===----------------------------------------------------------------------===//
 
 func.func private @schedule_without_lanes() attributes {
-  // expected-error @below {{expected positive lanes, rows, columns and chunk, got 0, 8, 8, 1}}
+  // expected-error @below {{expected lanes to be at least 1, got 0}}
   a = #keops.schedule<lane_axis = rows, lanes = 0, rows = 8, columns = 8, chunk = 1, unroll = 16>}
 
 // -----
 
 func.func private @schedule_without_columns() attributes {
-  // expected-error @below {{expected positive lanes, rows, columns and chunk, got 8, 8, 0, 1}}
+  // expected-error @below {{expected columns to be at least 1, got 0}}
   a = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 0, chunk = 1, unroll = 16>}
+
+// -----
+
+func.func private @schedule_without_rows() attributes {
+  // expected-error @below {{expected rows to be at least 1, got -8}}
+  a = #keops.schedule<lane_axis = rows, lanes = 8, rows = -8, columns = 8, chunk = 1, unroll = 16>}
+
+// -----
+
+func.func private @schedule_without_a_chunk() attributes {
+  // expected-error @below {{expected chunk to be at least 1, got 0}}
+  a = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 8, chunk = 0, unroll = 16>}
+
+// -----
+
+func.func private @schedule_unrolls_less_than_nothing() attributes {
+  // expected-error @below {{expected unroll to be at least 0, got -1}}
+  a = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 8, chunk = 1, unroll = -1>}
 
 // -----
 
@@ -90,6 +108,13 @@ keops.formula @argument_depends_on_pairs(%x: !keops.vec<1xf32, i>, %y: !keops.ve
 
 // expected-error @below {{'keops.formula' op expects argument 0 to depend on i, on j, or on neither, got 'f32'}}
 keops.formula @argument_is_no_vector(%x: f32) {
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{'keops.formula' op expects arguments of one type of number, got 'f32' in argument 1 and 'f64' in argument 2}}
+keops.formula @arguments_of_two_types(%n: !keops.vec<1xi64, j>, %x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf64, j>) {
   keops.return
 }
 
@@ -525,6 +550,13 @@ keops.kernel @kernel_argument_depends_on_pairs(%x: !keops.vec<1xf32, ij>) {
 
 // -----
 
+// expected-error @below {{'keops.kernel' op expects arguments of one type of number, got 'f64' in argument 0 and 'f32' in argument 1}}
+keops.kernel @kernel_arguments_of_two_types(%x: !keops.vec<1xf64, i>, %y: !keops.vec<1xf32, j>) {
+  keops.return
+}
+
+// -----
+
 // expected-note @below {{the types are declared here}}
 keops.kernel @kernel_returns_another_type(%x: !keops.vec<1xf32, i>) -> !keops.vec<2xf32, i> {
   // expected-error @below {{'keops.return' op expects the result types of its parent}}
@@ -744,6 +776,71 @@ keops.kernel @contract_to_a_vector(%x: !keops.vec<1xf32, i>) {
 
 // -----
 
+keops.kernel @contract_returns(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    %0 = keops.contract #keops.sum over 3 {
+    ^bb0(%d: index):
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      keops.return %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @contract_ends_otherwise(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    %0 = keops.contract #keops.sum over 3 {
+    ^bb0(%d: index):
+      // expected-error @below {{'ub.unreachable' op ends a region of 'keops.contract'; expected 'keops.yield' there}}
+      ub.unreachable
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @contract_to_two_results(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    // expected-error @below {{'keops.contract' op expects a reduction with one result of dimension 1, got 'Min_ArgMin'}}
+    %0 = keops.contract #keops.extremum<min_argmin> over 3 {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @contract_to_several_ranks(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    // expected-error @below {{'keops.contract' op expects a reduction with one result of dimension 1, got 'KMin'}}
+    %0 = keops.contract #keops.k_smallest<2, kmin> over 3 {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @map_returns(%x: !keops.vec<1xf32, i>) {
+  keops.stage rows {
+    %0 = keops.map {
+    ^bb0(%d: index):
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      keops.return %x : !keops.vec<1xf32, i>
+    } : !keops.vec<2xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
 keops.kernel @map_yields_nothing() {
   keops.stage rows {
     %0 = keops.map {
@@ -852,7 +949,7 @@ keops.kernel @accumulate_yields_a_vector(%x: !keops.vec<2xf32, i>) {
   keops.stage pairs {
     %0 = keops.accumulate #keops.sum over [2] {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.yield' op expects a scalar of 'f32', got '!keops.vec<2xf32, i>'}}
+      // expected-error @below {{'keops.yield' op expects a scalar of floating point numbers, got '!keops.vec<2xf32, i>'}}
       keops.yield %x : !keops.vec<2xf32, i>
     } : !keops.vec<2xf32, i>
   }
@@ -867,6 +964,76 @@ keops.kernel @accumulate_without_a_component(%x: !keops.vec<1xf32, i>) {
     %0 = keops.accumulate #keops.sum over [1] {
       keops.yield %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @accumulate_returns(%x: !keops.vec<1xf32, i>) {
+  keops.stage pairs {
+    %0 = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      keops.return %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @accumulate_ends_otherwise(%x: !keops.vec<1xf32, i>) {
+  keops.stage pairs {
+    %0 = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      // expected-error @below {{'ub.unreachable' op ends a region of 'keops.accumulate'; expected 'keops.yield' there}}
+      ub.unreachable
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @accumulate_comparisons(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) {
+  keops.stage pairs {
+    %less = keops.cmp lt %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+    %0 = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      // expected-error @below {{'keops.yield' op expects a scalar of floating point numbers, got '!keops.vec<1xi1, ij>'}}
+      keops.yield %less : !keops.vec<1xi1, ij>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @accumulate_terms_of_two_types(%x: !keops.vec<1xf32, i>) {
+  keops.stage pairs {
+    %0 = keops.accumulate #keops.logsumexp over [1, 1] {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    }, {
+    ^bb0(%d: index):
+      %c = keops.constant 1.0 : !keops.vec<1xf64>
+      // expected-error @below {{'keops.yield' op expects a scalar of 'f32', got '!keops.vec<1xf64>'}}
+      keops.yield %c : !keops.vec<1xf64>
+    } : !keops.vec<1xf32, i>
+  }
+  keops.return
+}
+
+// -----
+
+keops.kernel @accumulate_to_another_type(%x: !keops.vec<1xf32, i>) {
+  keops.stage pairs {
+    // expected-error @below {{'keops.accumulate' op expects results of 'f32', as its terms are, got '!keops.vec<1xf64, i>'}}
+    %0 = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf64, i>
   }
   keops.return
 }

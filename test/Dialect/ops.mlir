@@ -48,6 +48,17 @@ keops.formula @no_result() {
   keops.return
 }
 
+// The terminator of nothing may be left out.
+// CHECK-LABEL: keops.formula @implicit_return(
+// CHECK-NEXT:    keops.return{{$}}
+keops.formula @implicit_return(%x: !keops.vec<1xf32, i>) {
+}
+
+// CHECK-LABEL: keops.kernel @implicit_return_of_a_kernel(
+// CHECK-NEXT:    keops.return{{$}}
+keops.kernel @implicit_return_of_a_kernel() {
+}
+
 // CHECK-LABEL: keops.formula @two_results(
 // CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[P:.*]]: !keops.vec<2xf32>) -> (!keops.vec<3xf32, i>, !keops.vec<2xf32>) {
 // CHECK-NEXT:    keops.return %[[X]], %[[P]] : !keops.vec<3xf32, i>, !keops.vec<2xf32>
@@ -247,14 +258,14 @@ keops.formula @contractions(%a: !keops.vec<6xf32, i>, %x: !keops.vec<3xf32, j>) 
 // CHECK-LABEL: keops.formula @reductions(
 // CHECK-SAME:    %[[X:.*]]: !keops.vec<1xf32, i>, %[[Y:.*]]: !keops.vec<2xf32, j>)
 keops.formula @reductions(%x: !keops.vec<1xf32, i>, %y: !keops.vec<2xf32, j>) {
-  // CHECK: keops.reduce #keops.sum over{{ +}}j{{ *}}(%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // CHECK: keops.reduce #keops.sum over j (%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
   %0 = keops.reduce #keops.sum over j (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
   // What does not depend on the reduced index is counted once for each of its values.
-  // CHECK-NEXT: keops.reduce #keops.sum over{{ +}}i{{ *}}(%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, j>
+  // CHECK-NEXT: keops.reduce #keops.sum over i (%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, j>
   %1 = keops.reduce #keops.sum over i (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, j>
-  // CHECK-NEXT: keops.reduce #keops.logsumexp over{{ +}}j{{ *}}(%[[X]]) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  // CHECK-NEXT: keops.reduce #keops.logsumexp over j (%[[X]]) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
   %2 = keops.reduce #keops.logsumexp over j (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
-  // CHECK-NEXT: keops.reduce #keops.logsumexp over{{ +}}j{{ *}}(%[[X]], %[[Y]]) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // CHECK-NEXT: keops.reduce #keops.logsumexp over j (%[[X]], %[[Y]]) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
   %3 = keops.reduce #keops.logsumexp over j (%x, %y) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
   // CHECK-NEXT: keops.reduce #keops.extremum<max> {{.*}} -> !keops.vec<2xf32, i>
   %4 = keops.reduce #keops.extremum<max> over j (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
@@ -264,7 +275,7 @@ keops.formula @reductions(%x: !keops.vec<1xf32, i>, %y: !keops.vec<2xf32, j>) {
   %6:2 = keops.reduce #keops.extremum<min_argmin> over j (%y) : (!keops.vec<2xf32, j>) -> (!keops.vec<2xf32, i>, !keops.vec<2xi64, i>)
   // CHECK-NEXT: %{{.*}}:2 = keops.reduce #keops.k_smallest<3, kmin_argkmin> {{.*}} -> (!keops.vec<6xf32, i>, !keops.vec<6xi64, i>)
   %7:2 = keops.reduce #keops.k_smallest<3, kmin_argkmin> over j (%y) : (!keops.vec<2xf32, j>) -> (!keops.vec<6xf32, i>, !keops.vec<6xi64, i>)
-  // CHECK-NEXT: keops.reduce #keops.sum over{{ +}}j{{ *}}(%[[Y]]) {keops.schedule = #keops.schedule<lane_axis = rows,
+  // CHECK-NEXT: keops.reduce #keops.sum over j (%[[Y]]) {keops.schedule = #keops.schedule<lane_axis = rows,
   %8 = keops.reduce #keops.sum over j (%y) {keops.schedule = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 8, chunk = 1, unroll = 16>} : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
   keops.return
 }

@@ -18,3 +18,19 @@ keops.formula @reductions_over_different_indices(%x: !keops.vec<1xf32, i>, %y: !
   %1 = keops.reduce #keops.sum over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, j>
   keops.return %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
 }
+
+// -----
+
+// expected-error @below {{returns values for each i and values for each j; expected results that all keep one index: compute the others in a formula of their own}}
+keops.formula @results_of_both_indices(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) {
+  %0 = keops.reduce #keops.sum over j (%y) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32, i>
+  %1 = keops.exp %y : !keops.vec<1xf32, j>
+  keops.return %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+}
+
+// -----
+
+// expected-error @below {{returns values for each i and values for each j}}
+keops.formula @arguments_of_both_indices(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) {
+  keops.return %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+}

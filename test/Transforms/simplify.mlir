@@ -72,8 +72,8 @@ keops.formula @equal_reductions_are_shared_and_different_ones_not(%y: !keops.vec
 
 // A sum over another index is another value.
 // CHECK-LABEL: keops.formula @reductions_over_different_indices_stay_apart
-// CHECK-DAG:     keops.reduce #keops.sum over{{ +}}i
-// CHECK-DAG:     keops.reduce #keops.sum over{{ +}}j
+// CHECK-DAG:     keops.reduce #keops.sum over i
+// CHECK-DAG:     keops.reduce #keops.sum over j
 keops.formula @reductions_over_different_indices_stay_apart(%p: !keops.vec<1xf32>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) {
   %0 = keops.reduce #keops.sum over j (%p) : (!keops.vec<1xf32>) -> !keops.vec<1xf32, i>
   %1 = keops.reduce #keops.sum over i (%p) : (!keops.vec<1xf32>) -> !keops.vec<1xf32, j>

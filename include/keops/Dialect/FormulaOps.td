@@ -48,7 +48,8 @@ def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
   let skipDefaultBuilders = 1;
 }
 
-def Keops_ReturnOp : Keops_Op<"return", [Pure, ReturnLike, Terminator]> {
+def Keops_ReturnOp : Keops_Op<"return", [Pure, ReturnLike, Terminator,
+    ParentOneOf<["::keops::FormulaFuncOp", "::keops::KernelOp"]>]> {
   let summary = "the results of a formula or a kernel";
   let arguments = (ins Variadic<Keops_Vec>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
@@ -60,6 +61,7 @@ def Keops_Over : I32EnumAttr<"ReducedIndex", "the index that a reduction removes
   let cppNamespace = "::keops";
   let genSpecializedAttr = 0;
 }
+// Enums print a space before themselves, so formats suppress their own before them.
 def Keops_OverAttr : EnumAttr<Keops_Dialect, Keops_Over, "over">;
 
 def Keops_ReduceOp : Keops_Op<"reduce", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
@@ -71,7 +73,7 @@ def Keops_ReduceOp : Keops_Op<"reduce", [Pure, DeclareOpInterfaceMethods<InferTy
   }];
   let arguments = (ins Keops_ReductionInterface:$reduction, Keops_OverAttr:$over, Variadic<Keops_Number>:$terms);
   let results = (outs Variadic<Keops_Vec>:$results);
-  let assemblyFormat = "$reduction `over` $over `(` $terms `)` attr-dict `:` functional-type($terms, $results)";
+  let assemblyFormat = "$reduction `over` `` $over ` ` `(` $terms `)` attr-dict `:` functional-type($terms, $results)";
   let hasVerifier = 1;
 }
 

@@ -1,11 +1,12 @@
-//===- Infer.h - Result types shared by op families ---------*- C++ -*-===//
+//===- Infer.h - Rules shared by op families ---------*- C++ -*-===//
 //
 // Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// The broadcasting rule of the language, in its one place.
+// The broadcasting rule of the language, and which reductions serve components,
+// each in its one place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +24,9 @@ mlir::LogicalResult inferBroadcast(std::optional<mlir::Location> loc, mlir::Valu
 
 /// The component of `operand` that goes into component `d` of the result.
 LaneIndex broadcastPosition(mlir::Value operand, LaneIndex d);
+
+/// Checks that `reduction`, of one scalar per component, gives one scalar.
+mlir::LogicalResult verifyReductionOfComponents(mlir::Operation *op, ReductionInterface reduction);
 
 } // namespace keops
 

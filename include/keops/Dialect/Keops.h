@@ -37,6 +37,10 @@ namespace keops {
 /// Marks ops that act on each component alone; see PointwiseOps.td.
 template <typename ConcreteOp>
 class Pointwise : public mlir::OpTrait::TraitBase<ConcreteOp, Pointwise> {};
+
+/// Marks ops that are not continuous; see PointwiseOps.td.
+template <typename ConcreteOp>
+class Jumps : public mlir::OpTrait::TraitBase<ConcreteOp, Jumps> {};
 } // namespace keops
 
 #define GET_TYPEDEF_CLASSES

@@ -26,6 +26,9 @@ include "mlir/IR/EnumAttr.td"
 // applied to scalars computes one component.
 def Keops_Pointwise : NativeOpTrait<"Pointwise"> { let cppNamespace = "::keops"; }
 
+// The result jumps where an operand passes a threshold, so that a rounding of the operand may show in full.
+def Keops_Jumps : NativeOpTrait<"Jumps"> { let cppNamespace = "::keops"; }
+
 // Every op of the formula level: pure, result type inferred, knows its components.
 class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
     Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
@@ -49,8 +52,8 @@ class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> trait
 
 def Keops_NegOp : Keops_UnaryOp<"neg", "Neg", "Minus"> { let summary = "negate"; let hasCanonicalizer = 1; }
 def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> { let summary = "absolute value"; }
-def Keops_FloorOp : Keops_UnaryOp<"floor", "Floor", "Floor"> { let summary = "round towards −inf"; }
-def Keops_RoundOp : Keops_UnaryOp<"round", "Round", ""> {
+def Keops_FloorOp : Keops_UnaryOp<"floor", "Floor", "Floor", [Keops_Jumps]> { let summary = "round towards −inf"; }
+def Keops_RoundOp : Keops_UnaryOp<"round", "Round", "", [Keops_Jumps]> {
   let summary = "round to the nearest integer, halves away from zero";
 }
 def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> { let summary = "exponential"; }
@@ -121,12 +124,12 @@ def Keops_Comparison : I32EnumAttr<"Comparison", "IEEE comparison", [
 }
 def Keops_ComparisonAttr : EnumAttr<Keops_Dialect, Keops_Comparison, "comparison">;
 
-def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise]> {
+def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise, Keops_Jumps]> {
   let summary = "compare";
   let description = [{True or false for each component; with a NaN only `ne` is true.}];
   let arguments = (ins Keops_ComparisonAttr:$predicate, Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Mask:$result);
-  let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+  let assemblyFormat = "`` $predicate $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
   let hasFolder = 1;
 }
 

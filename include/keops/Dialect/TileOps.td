@@ -82,7 +82,7 @@ def Keops_StageOp : Keops_Op<"stage", [Pure, HasParent<"::keops::KernelOp">,
   let arguments = (ins Keops_StageKindAttr:$kind);
   let results = (outs Variadic<Keops_Vec>:$results);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "$kind (`->` type($results)^)? $body attr-dict";
+  let assemblyFormat = "`` $kind (`->` type($results)^)? $body attr-dict";
   let hasRegionVerifier = 1;
 }
 

@@ -65,7 +65,7 @@ def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT"> {
   let hasVerifier = 1;
 }
 
-def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot"> {
+def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot", [Keops_Jumps]> {
   let summary = "1 at a computed position, 0 elsewhere";
   let description = [{
     The position is the operand rounded to the nearest integer, halves upwards.
@@ -154,7 +154,7 @@ def Keops_DeinterleaveOp : Keops_FormulaOp<"deinterleave", ""> {
 // Special functions of vectors
 //===----------------------------------------------------------------------===//
 
-def Keops_BSplineOp : Keops_FormulaOp<"bspline", ""> {
+def Keops_BSplineOp : Keops_FormulaOp<"bspline", "", [Keops_Jumps]> {
   let summary = "B-spline basis functions at a point";
   let description = [{
     Component m is the basis function of degree `degree` whose support begins at
