@@ -6,17 +6,20 @@
 //===----------------------------------------------------------------------===//
 //
 // A table of constants per processor. Others that LLVM knows by name get the
-// numbers of their instruction set. Cache sizes are those of one core, from the
-// vendors' data sheets.
+// numbers of their instruction set, which LLVM's own table tells. Cache sizes
+// are those of one core, from the vendors' data sheets.
 //
 //===----------------------------------------------------------------------===//
 
 #include "keops/Schedule/KnownTargets.h"
 
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
-#include "llvm/TargetParser/X86TargetParser.h"
+
+#include <mutex>
 
 using namespace mlir;
 using namespace keops;
@@ -62,56 +65,108 @@ static const KnownTarget *find(StringRef name) {
   return it == std::end(kTargets) ? nullptr : it;
 }
 
-static bool isX86(StringRef name) { return llvm::X86::parseArchX86(name) != llvm::X86::CK_None; }
+//===----------------------------------------------------------------------===//
+// What LLVM knows
+//===----------------------------------------------------------------------===//
 
-/// The table row whose numbers serve an x86 processor that has no own row.
-static const KnownTarget *findX86(StringRef name) {
-  if (!isX86(name))
+static constexpr llvm::StringLiteral kTripleX86 = "x86_64-unknown-linux-gnu", kTripleAArch64 = "aarch64-unknown-linux-gnu";
+
+/// LLVM's description of a processor, with all that its features imply; null when it does not know the name.
+static std::unique_ptr<llvm::MCSubtargetInfo> describe(StringRef tripleName, StringRef name) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64TargetMC();
+  });
+  std::string error;
+  llvm::Triple triple(tripleName);
+  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
     return nullptr;
-  SmallVector<StringRef> features;
-  llvm::X86::getFeaturesForCPU(name, features);
-  auto has = [&](StringRef feature) { return llvm::is_contained(features, feature); };
-  if (has("avx512f") && has("avx512dq") && has("avx512vl"))
-    return find("x86-64-v4");
-  return has("avx2") && has("fma") ? find("x86-64-v3") : nullptr;
+  // Asked for a name it does not know, LLVM would write to the terminal; so ask first whether it does.
+  std::unique_ptr<llvm::MCSubtargetInfo> any(target->createMCSubtargetInfo(triple, "", ""));
+  if (!any || !any->isCPUStringValid(name))
+    return nullptr;
+  return std::unique_ptr<llvm::MCSubtargetInfo>(target->createMCSubtargetInfo(triple, name, ""));
 }
 
-/// This machine may be a virtual one that hides part of what its processor can do.
-static const KnownTarget *findHost(StringRef name) {
-  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  if (!isX86(name))
-    return find("neoverse-n1");
-  bool wide = features.lookup("avx512f") && features.lookup("avx512dq") && features.lookup("avx512vl");
-  if (!wide && !(features.lookup("avx2") && features.lookup("fma")))
-    return nullptr;
-  const KnownTarget *known = find(name);
-  if (known && (known->vectorBits == 512) == wide)
-    return known;
-  return find(wide ? "x86-64-v4" : "x86-64-v3");
+/// "generic" is a name on both sides, and on x86 it is too small for Keops.
+static bool isX86(StringRef name) { return name != "generic" && describe(kTripleX86, name); }
+
+/// The table row whose numbers serve an instruction set.
+static const KnownTarget *findInstructionSet(bool avx512, bool avx2) {
+  return avx512 ? find("x86-64-v4") : avx2 ? find("x86-64-v3") : nullptr;
 }
 
-/// The row of `name`, which becomes the processor's own name if it is "host".
-static const KnownTarget *resolve(std::string &name, std::string &error) {
-  if (name == "host") {
-    name = llvm::sys::getHostCPUName().str();
-    const KnownTarget *known = findHost(name);
-    if (!known)
-      error = "this machine's processor '" + name + "' lacks AVX2 and FMA, which Keops needs on x86";
-    // A name whose features this machine does not have in full would give code that it cannot run.
-    else if (isX86(name) && known->name != name && findX86(name) != known)
-      name = known->name.str();
-    return known;
+/// The row that serves a processor without an own row; else `error` says why there is none.
+static const KnownTarget *findSimilar(StringRef name, std::string &error) {
+  if (name != "generic")
+    if (auto info = describe(kTripleX86, name)) {
+      const KnownTarget *known = findInstructionSet(info->checkFeatures("+avx512f,+avx512dq,+avx512vl"),
+                                                    info->checkFeatures("+avx2,+fma"));
+      if (!known)
+        error = "the processor '" + name.str() + "' lacks AVX2 and FMA, which Keops needs on x86";
+      return known;
+    }
+  if (auto info = describe(kTripleAArch64, name)) {
+    if (info->checkFeatures("+neon"))
+      return find("neoverse-n1");
+    error = "the processor '" + name.str() + "' lacks NEON, which Keops needs on AArch64";
+    return nullptr;
   }
-  const KnownTarget *known = find(name);
-  if (!known)
-    known = findX86(name);
-  if (known)
-    return known;
-  error = "unknown target '" + name + "'; expected 'host', an x86 processor with AVX2 and FMA, or one of";
+  error = "unknown target '" + name.str() +
+          "'; expected 'host', a processor that LLVM knows with AVX2 and FMA or with NEON, or one of";
   for (const KnownTarget &target : kTargets)
     error += " " + target.name.str();
   return nullptr;
 }
+
+/// This machine may be a virtual one that hides part of what its processor can do.
+static const KnownTarget *findHost(StringRef name) {
+  const KnownTarget *known = find(name);
+  if (!isX86(name))
+    return known ? known : find("neoverse-n1");
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  bool wide = features.lookup("avx512f") && features.lookup("avx512dq") && features.lookup("avx512vl");
+  const KnownTarget *level = findInstructionSet(wide, features.lookup("avx2") && features.lookup("fma"));
+  return known && level && known->vectorBits == level->vectorBits ? known : level;
+}
+
+namespace {
+/// This machine, asked once: the answer takes longer than a small reduction.
+struct Host {
+  std::string name = llvm::sys::getHostCPUName().str();
+  const KnownTarget *known = findHost(name);
+  std::string error;
+
+  Host() {
+    std::string ignored;
+    if (!known)
+      error = "this machine's processor '" + name + "' lacks AVX2 and FMA, which Keops needs on x86";
+    // A name whose features this machine does not have in full would give code that it cannot run.
+    else if (isX86(name) && known->name != name && findSimilar(name, ignored) != known)
+      name = known->name.str();
+  }
+};
+} // namespace
+
+/// The row of `name`, which becomes the processor's own name if it is "host".
+static const KnownTarget *resolve(std::string &name, std::string &error) {
+  if (name != "host") {
+    const KnownTarget *known = find(name);
+    return known ? known : findSimilar(name, error);
+  }
+  static const Host host;
+  name = host.name;
+  error = host.error;
+  return host.known;
+}
+
+//===----------------------------------------------------------------------===//
+// Door
+//===----------------------------------------------------------------------===//
 
 TargetAttr keops::lookupTarget(MLIRContext *context, StringRef name, std::string &error) {
   std::string resolved = name.str();
@@ -140,7 +195,7 @@ bool keops::runsHere(StringRef name) {
 std::string keops::tripleOf(TargetAttr target) {
   if (target.getGpu())
     return "nvptx64-nvidia-cuda";
-  return isX86(target.getName()) ? "x86_64-unknown-linux-gnu" : "aarch64-unknown-linux-gnu";
+  return (isX86(target.getName()) ? kTripleX86 : kTripleAArch64).str();
 }
 
 std::string keops::featuresOf(TargetAttr target) {

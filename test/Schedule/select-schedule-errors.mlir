@@ -1,6 +1,6 @@
 // RUN: keops-opt %s --split-input-file --keops-select-schedule=target=z80 --verify-diagnostics
 
-// expected-error @below {{unknown target 'z80'; expected 'host', an x86 processor with AVX2 and FMA, or one of x86-64-v3 haswell}}
+// expected-error @below {{unknown target 'z80'; expected 'host', a processor that LLVM knows with AVX2 and FMA or with NEON, or one of x86-64-v3 haswell}}
 module @unknown_processor {
 }
 

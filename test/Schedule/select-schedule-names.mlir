@@ -11,6 +11,6 @@
 // HOST-NOT: "host"
 // HOST:     #keops.target<"
 
-// OLD: error: unknown target 'nehalem'; expected 'host', an x86 processor with AVX2 and FMA, or one of
+// OLD: error: the processor 'nehalem' lacks AVX2 and FMA, which Keops needs on x86
 module {
 }
