@@ -82,8 +82,8 @@ LogicalResult keops::verifySignature(Operation *op, Region &body, ArrayAttr type
     Type first = cast<VecType>(number.getType()).getElementType();
     if (type.getElementType() != first)
       return op->emitOpError("expects arguments of one type of number, got ")
-             << first << " in argument " << number.getArgNumber() << " and " << type.getElementType()
-             << " in argument " << argument.getArgNumber();
+             << first << " in argument " << number.getArgNumber() << " and " << type.getElementType() << " in argument "
+             << argument.getArgNumber();
   }
   Operation *terminator = body.front().getTerminator();
   if (!llvm::equal(terminator->getOperandTypes(), types.getAsValueRange<TypeAttr>()))

@@ -301,27 +301,52 @@ public:
 
   /// All components of a value.
   const std::vector<LaneValue> &get(Value value) {
-    auto type = cast<VecType>(value.getType());
-    std::pair<int64_t, int64_t> key = {contains(type.getIndices(), IndexSet::I) ? i : -1,
-                                       contains(type.getIndices(), IndexSet::J) ? j : -1};
-    Entry &entry = entries[value];
-    if (entry.known && entry.key == key)
-      return entry.components;
-    std::vector<LaneValue> components = compute(value, type);
-    Entry &stored = entries[value]; // Computing may have moved the table.
-    stored.known = true;
-    stored.key = key;
-    stored.components = std::move(components);
-    return stored.components;
+    if (const Entry *entry = find(value))
+      return entry->components;
+    // Operands first. A formula may be deeper than the stack, so what waits for them is kept here.
+    SmallVector<Value> waiting = {value};
+    while (!waiting.empty()) {
+      Value next = waiting.back();
+      size_t before = waiting.size();
+      Operation *op = next.getDefiningOp();
+      if (op && !isa<ReduceOp>(op))
+        for (Value operand : op->getOperands())
+          if (!find(operand))
+            waiting.push_back(operand);
+      if (waiting.size() != before)
+        continue;
+      waiting.pop_back();
+      if (find(next))
+        continue;
+      auto type = cast<VecType>(next.getType());
+      std::vector<LaneValue> components = compute(next, type);
+      entries[next] = {true, keyOf(type), std::move(components)};
+    }
+    return entries[value].components;
   }
 
 private:
+  using Key = std::pair<int64_t, int64_t>;
   struct Entry {
     bool known = false;
-    std::pair<int64_t, int64_t> key;
+    Key key;
     std::vector<LaneValue> components;
   };
 
+  /// The row and the column that a value of this type is known for.
+  Key keyOf(VecType type) const {
+    return {contains(type.getIndices(), IndexSet::I) ? i : -1, contains(type.getIndices(), IndexSet::J) ? j : -1};
+  }
+
+  /// The value's entry; null if it has none for this row and column.
+  const Entry *find(Value value) const {
+    auto known = entries.find(value);
+    if (known == entries.end() || !known->second.known || known->second.key != keyOf(cast<VecType>(value.getType())))
+      return nullptr;
+    return &known->second;
+  }
+
+  /// The operands of an op are known.
   std::vector<LaneValue> compute(Value value, VecType type) {
     std::vector<LaneValue> components(type.getDim());
     if (auto argument = dyn_cast<BlockArgument>(value)) {
@@ -335,16 +360,15 @@ private:
       return entries[value].components;
     }
     auto op = cast<FormulaOpInterface>(value.getDefiningOp());
-    // Operands first, with an own stack of calls only as deep as the formula; copies keep them valid.
-    SmallVector<std::vector<LaneValue>> operands;
+    SmallVector<const Entry *, 4> operands;
     for (Value operand : op->getOperands())
-      operands.push_back(get(operand));
+      operands.push_back(find(operand));
     for (int64_t d = 0; d < type.getDim(); ++d)
       components[d] = op.component(
           lane,
           [&](unsigned n, LaneIndex k) {
             // A recurrence reads its own components.
-            return n == operands.size() ? components[k.constant] : operands[n][k.constant];
+            return n == operands.size() ? components[k.constant] : operands[n]->components[k.constant];
           },
           d);
     return components;
@@ -369,8 +393,7 @@ private:
       auto type = cast<VecType>(result.getType());
       Entry &entry = entries[result];
       entry.known = true;
-      entry.key = {contains(type.getIndices(), IndexSet::I) ? i : -1,
-                   contains(type.getIndices(), IndexSet::J) ? j : -1};
+      entry.key = keyOf(type);
       entry.components.resize(type.getDim());
       for (int64_t d = 0; d < type.getDim(); ++d)
         entry.components[d] = reduction.finalize(lane, state, number, d);

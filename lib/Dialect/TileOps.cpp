@@ -179,8 +179,8 @@ static LogicalResult verifyComponentLoop(Operation *op, Region &region, Type ele
   if (yield->getNumOperands() != 1)
     return yield->emitOpError("expects one scalar, the value of a component, got ") << yield->getNumOperands();
   auto type = dyn_cast<VecType>(yield->getOperand(0).getType());
-  bool expected = type && type.isScalar() &&
-                  (element ? type.getElementType() == element : isa<FloatType>(type.getElementType()));
+  bool expected =
+      type && type.isScalar() && (element ? type.getElementType() == element : isa<FloatType>(type.getElementType()));
   if (expected)
     return success();
   InFlightDiagnostic diagnostic = yield->emitOpError("expects a scalar of ");
@@ -220,8 +220,8 @@ LogicalResult AccumulateOp::verifyRegions() {
   for (auto [result, type] : llvm::zip(results, getResultTypes())) {
     auto vec = cast<VecType>(type);
     if (vec.getDim() != result.dim || vec.getElementType().isInteger(64) != result.isRow)
-      return emitOpError("expects a result of ") << result.dim << (result.isRow ? " row numbers" : " numbers")
-                                                 << ", got " << type;
+      return emitOpError("expects a result of ")
+             << result.dim << (result.isRow ? " row numbers" : " numbers") << ", got " << type;
     if (!result.isRow && vec.getElementType() != element)
       return emitOpError("expects results of ") << element << ", as its terms are, got " << type;
   }

@@ -209,8 +209,7 @@ LogicalResult keops::verifyReductionOfComponents(Operation *op, ReductionInterfa
     return failure();
   SmallVector<ReductionResult> results = reduction.results({1});
   if (results.size() != 1 || results[0].dim != 1)
-    return op->emitOpError("expects a reduction with one result of dimension 1, got '")
-           << reduction.spelling() << "'";
+    return op->emitOpError("expects a reduction with one result of dimension 1, got '") << reduction.spelling() << "'";
   return success();
 }
 

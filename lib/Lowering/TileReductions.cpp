@@ -197,6 +197,7 @@ public:
 private:
   LogicalResult collectReductions();
   void assignStages();
+  void chooseStored();
   void emitStage(StageKind kind);
   void emitAccumulations(SmallVectorImpl<Value> &yields);
 
@@ -216,6 +217,7 @@ private:
   llvm::DenseMap<Operation *, StageKind> stages;
   llvm::SetVector<Value> fields[kNumStages]; // values that a later stage or the result reads
   llvm::DenseSet<Operation *> needed;
+  llvm::DenseSet<Operation *> storedOps;     // whose vectors are stored
   llvm::DenseMap<Value, Value> storedValues; // formula value → result of a stage, argument, or map
   llvm::DenseMap<Value, Value> unfinished;   // recurrence → argument of its map that is the vector so far
   /// Components known in the loops that enclose the insertion point.
@@ -254,6 +256,10 @@ LogicalResult Tiler::collectReductions() {
   else
     for (Value result : formula.getBody().front().getTerminator()->getOperands())
       swapped |= cast<VecType>(result.getType()).getIndices() == IndexSet::J;
+  for (Value result : formula.getBody().front().getTerminator()->getOperands())
+    if (contains(renamed(result.getType()).getIndices(), IndexSet::J))
+      return formula.emitError("returns values for each i and values for each j; expected results that all keep one "
+                               "index: compute the others in a formula of their own");
   return success();
 }
 
@@ -310,6 +316,28 @@ void Tiler::assignStages() {
     StageKind kind = isa<ReduceOp>(op) ? StageKind::Pairs : stages[&op];
     for (Value operand : op.getOperands())
       use(operand, kind);
+  }
+}
+
+/// A component is computed by calls that go as deep as the chain of vectors
+/// behind it. Vectors in between that are stored keep this, and the length of
+/// what is recomputed, within bounds.
+void Tiler::chooseStored() {
+  constexpr int64_t deepest = 256;
+  llvm::DenseMap<Operation *, int64_t> depths;
+  for (Operation &op : formula.getBody().front().without_terminator()) {
+    auto known = dyn_cast<FormulaOpInterface>(op);
+    auto type = known ? cast<VecType>(op.getResult(0).getType()) : VecType();
+    if (!type || type.isScalar())
+      continue;
+    int64_t depth = 0;
+    for (Value operand : op.getOperands())
+      depth = std::max(depth, depths.lookup(operand.getDefiningOp()));
+    // A comparison is not a number that could be stored; what comes after it is.
+    if (known.isStored() || (depth >= deepest && isa<FloatType>(type.getElementType())))
+      storedOps.insert(&op);
+    else
+      depths[&op] = depth + 1;
   }
 }
 
@@ -420,7 +448,7 @@ void Tiler::emitStage(StageKind kind) {
       auto type = cast<VecType>(value.getType());
       if (type.isScalar())
         (void)component(value, 0);
-      else if (cast<FormulaOpInterface>(op).isStored())
+      else if (storedOps.contains(&op))
         storedValues[value] = storeVector(value);
     }
     if (kind == StageKind::Pairs) {
@@ -457,6 +485,7 @@ LogicalResult Tiler::run() {
   if (failed(collectReductions()))
     return failure();
   assignStages();
+  chooseStored();
 
   Block &body = formula.getBody().front();
   Operation *terminator = body.getTerminator();

@@ -69,7 +69,8 @@ static const KnownTarget *find(StringRef name) {
 // What LLVM knows
 //===----------------------------------------------------------------------===//
 
-static constexpr llvm::StringLiteral kTripleX86 = "x86_64-unknown-linux-gnu", kTripleAArch64 = "aarch64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral kTripleX86 = "x86_64-unknown-linux-gnu",
+                                     kTripleAArch64 = "aarch64-unknown-linux-gnu";
 
 /// LLVM's description of a processor, with all that its features imply; null when it does not know the name.
 static std::unique_ptr<llvm::MCSubtargetInfo> describe(StringRef tripleName, StringRef name) {
@@ -104,8 +105,8 @@ static const KnownTarget *findInstructionSet(bool avx512, bool avx2) {
 static const KnownTarget *findSimilar(StringRef name, std::string &error) {
   if (name != "generic")
     if (auto info = describe(kTripleX86, name)) {
-      const KnownTarget *known = findInstructionSet(info->checkFeatures("+avx512f,+avx512dq,+avx512vl"),
-                                                    info->checkFeatures("+avx2,+fma"));
+      const KnownTarget *known =
+          findInstructionSet(info->checkFeatures("+avx512f,+avx512dq,+avx512vl"), info->checkFeatures("+avx2,+fma"));
       if (!known)
         error = "the processor '" + name.str() + "' lacks AVX2 and FMA, which Keops needs on x86";
       return known;
