@@ -114,8 +114,10 @@ enum class Sums { Blocks, Float64, Kahan };
 
 /// Where code is compiled for and how.
 struct KEOPS_API CompileOptions {
-  std::string target = "host"; ///< "host", or a processor name that LLVM knows
-  Sums sums = Sums::Blocks;    ///< others are refused by reductions that do not add
+  /// "host", or a processor name that LLVM knows, or "sim": GPU code on a
+  /// simulator, which is for small sizes and finds faults.
+  std::string target = "host";
+  Sums sums = Sums::Blocks; ///< others are refused by reductions that do not add
 };
 
 /// An axis along which arrays are stacked, one for each batch. `stride` is in

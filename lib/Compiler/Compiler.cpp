@@ -10,8 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LaunchRule.h"
+#include "SplitBlocks.h"
+
 #include "keops/Compiler/Compiler.h"
-#include "keops/Schedule/CostModel.h"
 #include "keops/Schedule/KnownTargets.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -71,7 +73,11 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
-  llvm::PassBuilder builder(&machine, tuning);
+  // It compares each load of a loop with each store; loads and stores that could be joined are joined already.
+  llvm::PassInstrumentationCallbacks callbacks;
+  callbacks.registerShouldRunOptionalPassCallback(
+      [](StringRef name, llvm::Any) { return name != "LoopLoadEliminationPass"; });
+  llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
   builder.registerFunctionAnalyses(functions);
@@ -149,6 +155,7 @@ static bool addCodeGeneration(llvm::TargetMachine &machine, llvm::legacy::PassMa
 }
 
 static llvm::Expected<std::string> emit(Lowered &lowered, llvm::CodeGenFileType kind) {
+  splitLongBlocks(*lowered.module, lowered.target.getVectorBits());
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
@@ -158,79 +165,22 @@ static llvm::Expected<std::string> emit(Lowered &lowered, llvm::CodeGenFileType 
   return std::string(buffer.begin(), buffer.end());
 }
 
-/// Result shapes, asked of the reductions while they are still there.
-static std::vector<std::vector<int64_t>> resultShapes(ModuleOp module) {
-  std::vector<std::vector<int64_t>> shapes;
-  module.walk([&](ReturnOp op) {
-    for (Value value : op.getOperands()) {
-      auto type = cast<VecType>(value.getType());
-      std::vector<int64_t> shape = {type.getDim()};
-      if (auto reduce = value.getDefiningOp<ReduceOp>()) {
-        SmallVector<int64_t> dims;
-        for (Value term : reduce.getTerms())
-          dims.push_back(cast<VecType>(term.getType()).getDim());
-        auto results = reduce.getReduction().results(dims);
-        auto &own = results[cast<OpResult>(value).getResultNumber()].shape;
-        shape.assign(own.begin(), own.end());
-      }
-      shapes.push_back(shape);
-    }
-  });
-  return shapes;
-}
-
 llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const CompilerOptions &options) {
   std::vector<std::vector<int64_t>> shapes = resultShapes(module);
-  std::string explanation, costs;
-  llvm::raw_string_ostream stream(explanation), costStream(costs);
-  if (llvm::Error error = runPhases(module, options, Phase::Simplified))
-    return std::move(error);
-  module.walk([&](FormulaFuncOp formula) {
-    PairCost cost = costOfPair(formula);
-    costStream << "\nper pair: " << cost.plain << " plain and " << cost.special
-               << " special operations; rows and columns are read from cache, so arithmetic binds";
-  });
-  if (llvm::Error error = runPhases(module, options, Phase::Tiled))
-    return std::move(error);
-  module.walk([&](KernelOp kernel) {
-    if (ScheduleAttr schedule = kernel.getScheduleAttr())
-      stream << "target " << module->getAttrOfType<TargetAttr>("keops.target").getName() << ", "
-             << (schedule.getLaneAxis() == LaneAxis::Rows ? "rows" : "columns") << " on lanes: " << schedule.getLanes()
-             << " at a time; blocks of " << schedule.getRows() << " rows, tiles of " << schedule.getColumns()
-             << " columns, " << schedule.getChunk() << " columns a step";
-  });
-  explanation += costs;
+  auto explanation = explainSchedule(module, options);
+  if (!explanation)
+    return explanation.takeError();
   auto lowered = lower(module, options);
   if (!lowered)
     return lowered.takeError();
 
   runtime::Artifact artifact;
   artifact.target = lowered->target.getName().str();
-  artifact.explanation = explanation;
-  DictionaryAttr launch;
-  module.walk([&](LLVM::LLVMFuncOp function) {
-    if (auto found = function->getAttrOfType<DictionaryAttr>("keops.launch"))
-      launch = found;
-  });
+  artifact.explanation = std::move(*explanation);
+  DictionaryAttr launch = findLaunchRule(module);
   if (!launch)
     return llvm::createStringError("the module holds no kernel");
-  auto integer = [&](StringRef name) { return cast<IntegerAttr>(launch.get(name)).getInt(); };
-  artifact.entry = cast<StringAttr>(launch.get("entry")).str();
-  artifact.rowsPerBlock = integer("rows_per_block");
-  artifact.rowGranularity = integer("row_granularity");
-  artifact.columnsPerTile = integer("columns_per_tile");
-  artifact.stateBytes = integer("state_bytes");
-  artifact.scratchBytes = integer("scratch_bytes");
-  for (Attribute attr : cast<ArrayAttr>(launch.get("arguments"))) {
-    ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
-    artifact.arguments.push_back(
-        {static_cast<runtime::Axis>(fields[0]), static_cast<runtime::DType>(fields[2]), fields[1]});
-  }
-  for (auto [n, attr] : llvm::enumerate(cast<ArrayAttr>(launch.get("results")))) {
-    ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
-    std::vector<int64_t> shape = n < shapes.size() ? shapes[n] : std::vector<int64_t>{fields[1]};
-    artifact.results.push_back({static_cast<runtime::DType>(fields[2]), fields[1], shape});
-  }
+  readLaunchRule(launch, shapes, artifact);
   auto object = emit(*lowered, llvm::CodeGenFileType::ObjectFile);
   if (!object)
     return object.takeError();

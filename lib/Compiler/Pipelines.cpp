@@ -34,6 +34,7 @@
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -91,11 +92,15 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     pm.addPass(createKeopsTile());
     pm.addPass(createCSEPass());
     return;
-  case Phase::Staged:
+  case Phase::Staged: {
     pm.addPass(createKeopsLowerStages());
-    pm.addPass(createCanonicalizerPass());
-    pm.addPass(createCSEPass());
+    // From the uses up: downwards, each change in a loop would have its whole body looked through again.
+    GreedyRewriteConfig upwards;
+    upwards.setUseTopDownTraversal(false);
+    pm.addPass(createCanonicalizerPass(upwards));
+    // LLVM shares equal loads and values: MLIR's pass would look, for each load, through all between it and the last.
     return;
+  }
   case Phase::Approximated: {
     KeopsApproximateMathOptions approximations;
     approximations.plainNaNs = true;

@@ -16,6 +16,7 @@
 
 #include "keops/Compiler/Simulate.h"
 
+#include "LaunchRule.h"
 #include "SimulatedOps.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -40,6 +41,7 @@
 #include <mutex>
 
 using namespace mlir;
+using namespace keops;
 using namespace keops::compiler;
 using keops::runtime::SimProgram;
 using keops::runtime::SimSharedArray;
@@ -369,4 +371,27 @@ llvm::Expected<std::unique_ptr<SimKernel>> keops::compiler::compileForSimulator(
   if (!jit)
     return errors.empty() ? jit.takeError() : llvm::createStringError(llvm::toString(jit.takeError()) + ": " + errors);
   return std::make_unique<SimKernel>(std::move(*jit), std::move(program));
+}
+
+llvm::Expected<Simulation> keops::compiler::simulateFormula(ModuleOp module, const CompilerOptions &options) {
+  std::vector<std::vector<int64_t>> shapes = resultShapes(module);
+  auto explanation = explainSchedule(module, options);
+  if (!explanation)
+    return explanation.takeError();
+  if (llvm::Error error = runPhases(module, options, Phase::Approximated))
+    return std::move(error);
+  auto gpuModules = module.getOps<gpu::GPUModuleOp>();
+  DictionaryAttr launch = findLaunchRule(module);
+  if (gpuModules.empty() || !launch)
+    return llvm::createStringError("target '" + options.target + "' is a CPU; expected a GPU to simulate");
+  auto kernel = compileForSimulator(*gpuModules.begin());
+  if (!kernel)
+    return kernel.takeError();
+  Simulation simulation;
+  simulation.artifact.target = options.target;
+  simulation.artifact.explanation = std::move(*explanation);
+  readLaunchRule(launch, shapes, simulation.artifact);
+  simulation.threads = launchInteger(launch, "threads");
+  simulation.kernel = std::move(*kernel);
+  return simulation;
 }

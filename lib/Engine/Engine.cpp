@@ -95,8 +95,24 @@ void Kernel::Impl::make(Variant &variant, SizeClass sizes) {
   milliseconds = milliseconds + taken.count();
 }
 
+void Kernel::Impl::makeSimulation() {
+  auto start = std::chrono::steady_clock::now();
+  std::lock_guard<std::mutex> lock(core->compileMutex);
+  auto module = build(core->context());
+  CompilerOptions options;
+  options.target = kSimulatedGPU.str();
+  auto made = compiler::simulateFormula(*module, options);
+  if (!made)
+    throw Error("on the simulator: " + llvm::toString(made.takeError()));
+  simulation = std::move(*made);
+  // Sizes and types of arrays are asked of the artifact.
+  many.artifact = simulation.artifact;
+  std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - start;
+  milliseconds = milliseconds + taken.count();
+}
+
 const Variant &Kernel::Impl::variantFor(SizeClass sizes) {
-  if (sizes == SizeClass::ManyRows)
+  if (sizes == SizeClass::ManyRows || isSimulated())
     return many;
   if (!fewReady) {
     std::lock_guard<std::mutex> lock(fewMutex);
@@ -125,7 +141,8 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   if (program.root->kind != frontend::Expression::Kind::Reduction)
     throw Error("expected a reduction, got a formula");
   std::string error;
-  std::string target = resolveTargetName(options.target, error);
+  bool simulated = options.target == kSimulator;
+  std::string target = simulated ? options.target : resolveTargetName(options.target, error);
   if (target.empty())
     throw Error(error);
 
@@ -149,8 +166,11 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   kernel->target = target;
   kernel->sums = options.sums;
   kernel->key = key;
-  kernel->runnable = runsHere(target);
-  kernel->make(kernel->many, SizeClass::ManyRows);
+  kernel->runnable = simulated || runsHere(target);
+  if (simulated)
+    kernel->makeSimulation();
+  else
+    kernel->make(kernel->many, SizeClass::ManyRows);
   if (!key.empty()) {
     std::lock_guard<std::mutex> lock(core->mutex);
     // Another thread may have been faster; all then share its kernel.

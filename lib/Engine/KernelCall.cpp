@@ -181,7 +181,6 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
   for (const Array &output : outputs)
     outputPointers.push_back(output.data);
 
-  const Variant &variant = impl->variantFor(sizeClassOf(shape.sizes(ranges)));
   runtime::CpuCall call;
   call.inputs = inputPointers.data();
   call.rowStrides = rowStrides.data();
@@ -194,6 +193,9 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
   call.batchAxes = static_cast<int64_t>(shape.batch.size());
   call.batchSizes = shape.batch.data();
   call.batchStrides = batchStrides.data();
+  if (impl->isSimulated())
+    return simulate(impl->simulation, call);
+  const Variant &variant = impl->variantFor(sizeClassOf(shape.sizes(ranges)));
   runtime::launch(variant.artifact, *variant.module, call, impl->core->pool);
 }
 

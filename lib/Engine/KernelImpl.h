@@ -13,6 +13,8 @@
 #ifndef KEOPS_LIB_ENGINE_KERNELIMPL_H
 #define KEOPS_LIB_ENGINE_KERNELIMPL_H
 
+#include "SimulatedKernel.h"
+
 #include "keops/Compiler/Compiler.h"
 #include "keops/Frontend/FormulaParser.h"
 #include "keops/Keops.h"
@@ -87,13 +89,16 @@ struct Kernel::Impl {
   std::mutex fewMutex;
   std::atomic<bool> fewReady{false};
   Variant few;
+  compiler::Simulation simulation; ///< instead of variants if the target is the simulator
   std::atomic<double> milliseconds{0};
   const char *origin = "compiled";
 
   // Making it.
   mlir::OwningOpRef<mlir::ModuleOp> build(mlir::MLIRContext &context) const;
   void make(Variant &variant, SizeClass sizes);
-  bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady; }
+  void makeSimulation();
+  bool isSimulated() const { return target == kSimulator; }
+  bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady || isSimulated(); }
   /// The variant for these sizes, compiled if it is not there.
   const Variant &variantFor(SizeClass sizes);
 

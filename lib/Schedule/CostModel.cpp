@@ -5,14 +5,131 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sums the costs of ops that depend on both indices.
+// Sums the costs of ops that depend on both indices, and divides them by what a
+// processor does in a cycle.
 //
 //===----------------------------------------------------------------------===//
 
 #include "keops/Schedule/CostModel.h"
 
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
 using namespace mlir;
 using namespace keops;
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+/// True when no instruction is spent on `op` alone: its one user is a sum, with which it is a multiply-add, or it only
+/// changes a sign, which what comes after it takes along.
+static bool joinsItsUser(Operation *op) {
+  if (isa<NegOp>(op))
+    return true;
+  if (!isa<MulOp>(op) || !op->hasOneUse())
+    return false;
+  Operation *user = *op->user_begin();
+  if (auto fold = dyn_cast<FoldOp>(user))
+    return isa<SumAttr>(fold.getReduction());
+  if (auto reduce = dyn_cast<ReduceOp>(user))
+    return isa<SumAttr>(reduce.getReduction());
+  return isa<AddOp, SubOp>(user);
+}
+
+namespace {
+
+/// A lane that computes nothing and counts what it is asked for. A comparison
+/// counts where its outcome is used; bodies behind `ifAny` are rare.
+class CountingLane : public Lane {
+public:
+  int64_t plain = 0, special = 0;
+
+  LaneValue constant(double) override { return {}; }
+  LaneValue rowNumber(int64_t) override { return {}; }
+  LaneValue number(LaneIndex) override { return {}; }
+  LaneValue indexNumber(IndexSet) override { return {}; }
+  LaneValue largest() override { return {}; }
+  LaneValue unary(UnaryKind kind, LaneValue) override {
+    bool simple = kind == UnaryKind::Abs || kind == UnaryKind::Floor || kind == UnaryKind::Round;
+    (simple ? plain : special) += kind == UnaryKind::Neg ? 0 : 1;
+    return {};
+  }
+  LaneValue binary(BinaryKind kind, LaneValue, LaneValue) override {
+    bool simple = kind == BinaryKind::Add || kind == BinaryKind::Sub || kind == BinaryKind::Mul;
+    (simple ? plain : special) += 1;
+    return {};
+  }
+  LaneValue compare(CompareKind, LaneValue, LaneValue) override { return {{}, /*value=*/1, 0}; }
+  LaneValue select(LaneValue mask, LaneValue, LaneValue) override { return use({mask, LaneValue{{}, 1, 0}}); }
+  LaneValue maskAnd(LaneValue a, LaneValue b) override { return use({a, b}); }
+  LaneValue maskOr(LaneValue a, LaneValue b) override { return use({a, b}); }
+  LaneValue smaller(LaneValue, LaneValue) override { return use({LaneValue{{}, 1, 0}}); }
+  LaneValue larger(LaneValue, LaneValue) override { return use({LaneValue{{}, 1, 0}}); }
+  LaneValue fold(ReductionInterface, int64_t, llvm::function_ref<LaneValue(LaneIndex)>) override {
+    llvm_unreachable("only formulas fold");
+  }
+  void ifAny(LaneValue mask, llvm::function_ref<void()>, MutableArrayRef<LaneValue>) override { use({mask}); }
+  void forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) override {
+    // Components are alike.
+    int64_t plainBefore = plain, specialBefore = special;
+    if (count > 0)
+      body(0);
+    plain = plainBefore + (plain - plainBefore) * count;
+    special = specialBefore + (special - specialBefore) * count;
+  }
+  SmallVector<LaneValue>
+  loop(int64_t count, ArrayRef<LaneValue> carried,
+       llvm::function_ref<SmallVector<LaneValue>(LaneIndex, ArrayRef<LaneValue>)> body) override {
+    SmallVector<LaneValue> now(carried);
+    forEach(count, [&](LaneIndex d) { now = body(d, now); });
+    return now;
+  }
+
+protected:
+  LaneIndex indexOp(IndexKind, LaneIndex, LaneIndex) override { llvm_unreachable("positions are constants here"); }
+  LaneValue indexBranch(LaneIndex, int64_t, llvm::function_ref<LaneValue()>, llvm::function_ref<LaneValue()>) override {
+    llvm_unreachable("positions are constants here");
+  }
+
+private:
+  LaneValue use(std::initializer_list<LaneValue> values) {
+    for (const LaneValue &value : values)
+      plain += value.value != 0;
+    return {};
+  }
+};
+
+class NoState : public ReductionState {
+public:
+  LaneValue get(unsigned, LaneIndex) override { return {}; }
+  void set(unsigned, LaneIndex, LaneValue) override {}
+};
+
+class NoTerm : public ReductionTerm {
+public:
+  LaneValue get(unsigned, LaneIndex) override { return {}; }
+  LaneValue row() override { return {}; }
+};
+
+} // namespace
+
+/// What adding a column to a state costs, when columns come in the chunks that the reduction prefers.
+static OpCost costOfColumn(ReductionInterface reduction, ArrayRef<int64_t> dims) {
+  CountingLane lane;
+  NoState state;
+  state.dims.assign(dims.begin(), dims.end());
+  std::vector<NoTerm> terms(reduction.preferredChunk());
+  SmallVector<ReductionTerm *> chunk;
+  for (NoTerm &term : terms)
+    chunk.push_back(&term);
+  reduction.accumulate(lane, state, chunk);
+  auto columns = static_cast<int64_t>(chunk.size());
+  return {llvm::divideCeilSigned(lane.plain, columns), llvm::divideCeilSigned(lane.special, columns)};
+}
 
 PairCost keops::costOfPair(FormulaFuncOp formula) {
   PairCost total;
@@ -33,7 +150,9 @@ PairCost keops::costOfPair(FormulaFuncOp formula) {
       for (const StateSlot &slot : reduce.getReduction().slots(dims))
         (slot.inMemory ? total.memoryValues : total.stateValues) +=
             slot.kind == StateSlot::Kind::WideSum ? 2 * slot.count : slot.count;
-      total.plain += dims[0];
+      OpCost cost = costOfColumn(reduce.getReduction(), dims);
+      total.plain += cost.plain;
+      total.special += cost.special;
       continue;
     }
     auto known = dyn_cast<FormulaOpInterface>(op);
@@ -46,6 +165,113 @@ PairCost keops::costOfPair(FormulaFuncOp formula) {
     OpCost cost = known.cost();
     total.plain += cost.plain * type.getDim();
     total.special += cost.special * type.getDim();
+    if (joinsItsUser(&op))
+      total.joined += type.getDim();
   }
   return total;
+}
+
+//===----------------------------------------------------------------------===//
+// Cycles
+//===----------------------------------------------------------------------===//
+
+// Clocks that a processor holds under such a load. Others scale the estimate.
+static constexpr double kCpuGigahertz = 3.0, kGpuGigahertz = 1.7;
+
+// A CPU has no instruction for an exponential; the polynomials have about so many, and a division takes as long.
+static constexpr int64_t kSpecialOps32 = 10, kSpecialOps64 = 18;
+static constexpr int64_t kLoadsPerCycle = 2;
+/// Bytes that one core streams from memory in a cycle.
+static constexpr double kMemoryBytesPerCycle = 8;
+
+/// Multiply-adds that start in a cycle: two wherever vectors are wide, and four of some with 128 bits.
+static int64_t arithmeticPorts(TargetAttr target) {
+  return target.getVectorBits() == 128 && target.getName() != "neoverse-n1" &&
+                 (target.getName().starts_with("neoverse") || target.getName().starts_with("apple"))
+             ? 4
+             : 2;
+}
+
+static Estimate estimateOnCPU(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, int64_t bytes) {
+  Estimate result;
+  result.gigahertz = kCpuGigahertz;
+  result.width = target.getVectorBits() / 8 / bytes;
+  result.ports = arithmeticPorts(target);
+  result.specialOps = bytes == 4 ? kSpecialOps32 : kSpecialOps64;
+  double width = static_cast<double>(result.width), lanes = static_cast<double>(schedule.getLanes());
+  double perCycle = width * static_cast<double>(result.ports);
+  double special = static_cast<double>(cost.special * result.specialOps) / perCycle;
+  double arithmetic = static_cast<double>(cost.plain - cost.joined) / perCycle + special;
+  result.cycles[static_cast<int>(Limit::Arithmetic)] = arithmetic;
+  result.specialShare = arithmetic > 0 ? special / arithmetic : 0;
+
+  // One index lies in vectors, the other is broadcast to all lanes of a step. Vectors that do not fit beside the states
+  // are read again in each step.
+  bool rowsAreLanes = schedule.getLaneAxis() == LaneAxis::Rows;
+  int64_t held = rowsAreLanes ? cost.rowValues : cost.columnValues;
+  int64_t shared = rowsAreLanes ? cost.columnValues : cost.rowValues;
+  int64_t vectors = std::max<int64_t>(schedule.getLanes() / std::max<int64_t>(result.width, 1), 1);
+  bool fits = rowsAreLanes && (held + cost.stateValues) * vectors <= target.getRegisters();
+  double loads = static_cast<double>(shared) / lanes + (fits ? 0 : static_cast<double>(held) / width) +
+                 (cost.memoryValues > 0 ? 1 / width : 0);
+  result.cycles[static_cast<int>(Limit::Loads)] = loads / kLoadsPerCycle;
+  // Columns stream once past each block of rows.
+  result.cycles[static_cast<int>(Limit::Memory)] =
+      static_cast<double>(cost.columnValues * bytes) / static_cast<double>(schedule.getRows()) / kMemoryBytesPerCycle;
+  return result;
+}
+
+namespace {
+/// What one multiprocessor does in a cycle, for single numbers.
+struct Multiprocessor {
+  llvm::StringLiteral name;
+  int64_t f32, f64;
+};
+} // namespace
+
+static constexpr Multiprocessor kMultiprocessors[] = {
+    {"sm_70", 64, 32}, {"sm_75", 64, 2},   {"sm_80", 64, 32},   {"sm_86", 128, 2},
+    {"sm_89", 128, 2}, {"sm_90", 128, 64}, {"sm_100", 128, 64},
+};
+static constexpr double kGpuSpecial = 16, kGpuSharedLoads = 32, kGpuMemoryBytes = 16;
+
+static Estimate estimateOnGPU(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, int64_t bytes) {
+  const Multiprocessor *unit =
+      llvm::find_if(kMultiprocessors, [&](const Multiprocessor &entry) { return entry.name == target.getName(); });
+  if (unit == std::end(kMultiprocessors))
+    unit = &kMultiprocessors[0];
+  Estimate result;
+  result.gigahertz = kGpuGigahertz;
+  result.width = bytes == 4 ? unit->f32 : unit->f64;
+  // Columns are read 16 bytes at a time, once for all rows of a thread.
+  double reads = static_cast<double>(llvm::divideCeilSigned(cost.columnValues * bytes, 16)) /
+                 static_cast<double>(schedule.getLanes());
+  double plain = static_cast<double>(cost.plain - cost.joined), special = static_cast<double>(cost.special);
+  double width = static_cast<double>(result.width);
+  if (bytes == 4) {
+    // A special function also takes a slot of the instruction stream, and so does a read.
+    result.cycles[static_cast<int>(Limit::Arithmetic)] = (plain + special + reads) / width;
+    result.cycles[static_cast<int>(Limit::Special)] = special / kGpuSpecial;
+  } else {
+    // The special units know float32 only.
+    result.specialOps = kSpecialOps64;
+    double arithmetic = plain + special * static_cast<double>(kSpecialOps64);
+    result.cycles[static_cast<int>(Limit::Arithmetic)] = arithmetic / width;
+    result.specialShare = arithmetic > 0 ? special * static_cast<double>(kSpecialOps64) / arithmetic : 0;
+  }
+  result.cycles[static_cast<int>(Limit::Loads)] = reads / kGpuSharedLoads;
+  result.cycles[static_cast<int>(Limit::Memory)] =
+      static_cast<double>(cost.columnValues * bytes) / static_cast<double>(schedule.getRows()) / kGpuMemoryBytes;
+  return result;
+}
+
+Limit Estimate::binding() const {
+  return static_cast<Limit>(std::distance(std::begin(cycles), std::max_element(std::begin(cycles), std::end(cycles))));
+}
+
+double Estimate::pairsPerSecond() const { return gigahertz * 1e9 / cycles[static_cast<int>(binding())]; }
+
+Estimate keops::estimate(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, Type number) {
+  int64_t bytes = number.getIntOrFloatBitWidth() / 8;
+  return target.getGpu() ? estimateOnGPU(cost, target, schedule, bytes) : estimateOnCPU(cost, target, schedule, bytes);
 }

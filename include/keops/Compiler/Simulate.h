@@ -13,6 +13,7 @@
 #ifndef KEOPS_COMPILER_SIMULATE_H
 #define KEOPS_COMPILER_SIMULATE_H
 
+#include "keops/Compiler/Compiler.h"
 #include "keops/Runtime/Simulator.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -48,6 +49,17 @@ private:
 /// any other is an error that names it.
 llvm::Expected<std::unique_ptr<SimKernel>> compileForSimulator(mlir::gpu::GPUModuleOp module,
                                                                llvm::StringRef name = "");
+
+/// A formula as a kernel for the simulator, with its launch rule.
+struct Simulation {
+  runtime::Artifact artifact; ///< holds no code
+  int64_t threads = 1;        ///< of a block
+  std::unique_ptr<SimKernel> kernel;
+};
+
+/// Compiles a formula module for the GPU `options.target` and that code for
+/// the simulator. The module is consumed.
+llvm::Expected<Simulation> simulateFormula(mlir::ModuleOp module, const CompilerOptions &options);
 
 } // namespace keops::compiler
 

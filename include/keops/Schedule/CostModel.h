@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The only home of estimates: operations per pair from the ops' own costs.
+// The only home of estimates: operations per pair from the ops' own costs, and
+// what a target needs for them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,6 +21,7 @@ namespace keops {
 struct PairCost {
   int64_t plain = 0;   ///< additions, products, comparisons
   int64_t special = 0; ///< exponentials, divisions and their like
+  int64_t joined = 0;  ///< plain ones that are part of another: the product of a multiply-add, a sign
   int64_t rowValues = 0;    ///< components of row variables in use
   int64_t columnValues = 0; ///< components of column variables in use
   int64_t stateValues = 0;  ///< elements of the reductions' states in registers
@@ -28,6 +30,28 @@ struct PairCost {
 };
 
 PairCost costOfPair(FormulaFuncOp formula);
+
+/// What could bound the speed of the loop over pairs.
+enum class Limit { Arithmetic, Special, Loads, Memory };
+
+/// Cycles that one core, or one multiprocessor of a GPU, needs for a pair, for
+/// each limit as if it were alone. It is a bound from throughputs: latencies,
+/// rare branches and what is not done per pair are not in it.
+struct Estimate {
+  double cycles[4] = {}; ///< by Limit
+  /// Of a CPU's arithmetic, what special functions take: there they are polynomials on the same ports.
+  double specialShare = 0;
+  // The assumptions.
+  double gigahertz = 0;
+  int64_t width = 1;      ///< numbers that an instruction, or a multiprocessor in a cycle, computes
+  int64_t ports = 1;      ///< arithmetic instructions in a cycle
+  int64_t specialOps = 1; ///< plain operations that a special function takes, where it is made of those
+
+  Limit binding() const;
+  double pairsPerSecond() const;
+};
+
+Estimate estimate(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, mlir::Type number);
 
 } // namespace keops
 

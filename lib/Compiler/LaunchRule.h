@@ -1,0 +1,38 @@
+//===- LaunchRule.h - What a launch must know, out of the IR -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Lowering leaves the rule on the code, as `keops.launch`; here it becomes the
+// artifact's, for every kind of code.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_COMPILER_LAUNCHRULE_H
+#define KEOPS_COMPILER_LAUNCHRULE_H
+
+#include "keops/Compiler/Compiler.h"
+
+namespace keops {
+
+/// Result shapes, asked of the reductions while they are still there.
+std::vector<std::vector<int64_t>> resultShapes(mlir::ModuleOp module);
+
+/// Chooses the schedule and says which, while the formula is still there.
+llvm::Expected<std::string> explainSchedule(mlir::ModuleOp module, const CompilerOptions &options);
+
+/// The rule that lowering left somewhere in `module`; null if there is none.
+mlir::DictionaryAttr findLaunchRule(mlir::ModuleOp module);
+
+/// An integer of the rule; 0 where this kind of code has none of that name.
+int64_t launchInteger(mlir::DictionaryAttr launch, llvm::StringRef name);
+
+/// Writes the rule into `artifact`; results have their own dimension as shape where `shapes` has none.
+void readLaunchRule(mlir::DictionaryAttr launch, llvm::ArrayRef<std::vector<int64_t>> shapes,
+                    runtime::Artifact &artifact);
+
+} // namespace keops
+
+#endif // KEOPS_COMPILER_LAUNCHRULE_H

@@ -1,0 +1,110 @@
+//===- SimulatedKernelTest.cpp - The target "sim" through the C++ door -----===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The layouts of arrays that a program can do nothing about with files: strides,
+// and arguments that share their memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "EngineTesting.h"
+
+#include <cmath>
+
+using namespace keops;
+using namespace keops::test;
+
+namespace {
+
+using M = Matrix<float>;
+
+class SimulatedKernel : public testing::Test {
+protected:
+  Kernel compile(const std::string &text, const std::vector<std::string> &aliases) {
+    CompileOptions options;
+    options.target = "sim";
+    return engine.compile(text, aliases, DType::F32, options);
+  }
+
+  Engine engine{inMemory()};
+};
+
+TEST_F(SimulatedKernel, ReadsStridedAndReversedArrays) {
+  constexpr int64_t rows = 21, columns = 35;
+  M x = M::random(rows, 6, 1), y = M::random(3, columns, 2), out(rows, 1);
+  // Every second component of x, last row first; y is stored by component.
+  ConstArray strided = {x[rows - 1], rows, 3, DType::F32};
+  strided.rowStride = -6;
+  strided.componentStride = 2;
+  ConstArray transposed = {y.numbers.data(), columns, 3, DType::F32};
+  transposed.rowStride = 1;
+  transposed.componentStride = columns;
+  compile("Sum_Reduction(Exp(-SqDist(x,y)), 0)", {"x = Vi(3)", "y = Vj(3)"})({out}, {strided, transposed});
+  for (int64_t i = 0; i < rows; ++i) {
+    double sum = 0;
+    for (int64_t j = 0; j < columns; ++j) {
+      float a[3], b[3];
+      for (int64_t d = 0; d < 3; ++d) {
+        a[d] = x[rows - 1 - i][2 * d];
+        b[d] = y[d][j];
+      }
+      sum += std::exp(-squaredDistance(a, b, 3));
+    }
+    EXPECT_NEAR(out[i][0], sum, 1e-5 * (1 + sum)) << "row " << i;
+  }
+}
+
+TEST_F(SimulatedKernel, ArgumentsMayShareMemory) {
+  M x = M::random(19, 3, 1), out(19, 1);
+  ConstArray shorter = {x[4], 11, 3, DType::F32};
+  compile("Sum_Reduction(SqDist(x,y), 0)", {"x = Vi(3)", "y = Vj(3)"})({out}, {x, shorter});
+  for (int64_t i = 0; i < x.rows; ++i) {
+    double sum = 0;
+    for (int64_t j = 4; j < 15; ++j)
+      sum += squaredDistance(x[i], x[j], 3);
+    EXPECT_NEAR(out[i][0], sum, 1e-5 * (1 + sum)) << "row " << i;
+  }
+}
+
+// Two batches that share their rows, and of the columns those that each cluster of rows names.
+TEST_F(SimulatedKernel, TakesBatchesAndRanges) {
+  constexpr int64_t rows = 7, columns = 11, batches = 2;
+  M x = M::random(rows, 3, 1), y = M::random(batches * columns, 3, 2), out(batches * rows, 1, -1);
+  ConstArray shared = x, stacked = {y.numbers.data(), columns, 3, DType::F32};
+  stacked.batch = {{batches, columns * 3}};
+  Array results = {out.numbers.data(), rows, 1, DType::F32, {batches}};
+  const int64_t rowRanges[] = {0, 2, 4, 7}, slices[] = {1, 3}, columnRanges[] = {1, 4, 0, 2, 9, 11};
+  Ranges ranges{rowRanges, slices, 2, columnRanges, 3};
+  compile("Sum_Reduction(SqDist(x,y), 0)", {"x = Vi(3)", "y = Vj(3)"})({results}, {shared, stacked}, 0, &ranges);
+  for (int64_t batch = 0; batch < batches; ++batch)
+    for (int64_t i = 0; i < rows; ++i) {
+      double sum = 0;
+      for (int64_t j = 0; j < columns; ++j) {
+        bool first = i < 2 && j >= 1 && j < 4, second = i >= 4 && (j < 2 || j >= 9);
+        if (first || second)
+          sum += squaredDistance(x[i], y[batch * columns + j], 3);
+      }
+      EXPECT_NEAR(out[batch * rows + i][0], sum, 1e-5 * (1 + sum)) << "batch " << batch << ", row " << i;
+    }
+}
+
+TEST_F(SimulatedKernel, NoRowsAreNoWork) {
+  M x(0, 3), y = M::random(5, 3, 1), out(0, 1);
+  compile("Sum_Reduction(SqDist(x,y), 0)", {"x = Vi(3)", "y = Vj(3)"})({out}, {x, y});
+}
+
+TEST_F(SimulatedKernel, ChecksArraysAsAnyKernel) {
+  M x = M::random(5, 2, 1), y = M::random(5, 3, 1), out(5, 1);
+  Kernel kernel = compile("Sum_Reduction(SqDist(x,y), 0)", {"x = Vi(3)", "y = Vj(3)"});
+  expectError([&] { kernel({out}, {x, y}); }, {"argument 0 (x)", "expected 3 columns, got 2"});
+}
+
+TEST_F(SimulatedKernel, WhatHasNoCodeIsRefused) {
+  expectError([&] { compile("KMin_Reduction(x*y, 2, 0)", {"x = Vi(1)", "y = Vj(1)"}); },
+              {"on the simulator", "keeps its state in memory"});
+}
+
+} // namespace
