@@ -66,6 +66,9 @@ public:
                       const std::vector<int64_t> &integers = {});
   /// Formula text that parses to this formula.
   std::string str() const;
+  /// `aliases`, and a declaration for each further variable of this formula,
+  /// such as the cotangent that `Grad(F,v)` makes.
+  std::vector<std::string> declarations(const std::vector<std::string> &aliases) const;
 
   explicit Formula(std::shared_ptr<const frontend::Expression> expression) : expression(std::move(expression)) {}
   std::shared_ptr<const frontend::Expression> expression;
@@ -87,9 +90,20 @@ KEOPS_API Formula log(const Formula &);
 KEOPS_API Formula sqrt(const Formula &);
 KEOPS_API Formula sqdist(const Formula &, const Formula &);
 KEOPS_API Formula dot(const Formula &, const Formula &);
+/// (∂f/∂x)ᵀ e and (∂f/∂x) u for each pair, x a variable.
+KEOPS_API Formula gradient(const Formula &f, const Formula &x, const Formula &e);
+KEOPS_API Formula diff(const Formula &f, const Formula &x, const Formula &u);
 
 /// Which index is reduced away: columns (the result has a row per i) or rows.
 enum class Over { Rows, Columns };
+
+/// A derivative of a reduction in the direction `direction`: of its result for
+/// a gradient, of the variable for a tangent.
+struct KEOPS_API Derivative {
+  Formula variable;
+  Formula direction;
+  bool isTangent = false;
+};
 
 /// A reduction of a formula: the name as in formula text ("Sum", "LogSumExp",
 /// "ArgKMin", …), its formula, an optional weight formula and K.
@@ -102,7 +116,16 @@ struct KEOPS_API Reduction {
   /// Declarations of all arguments of the call, used or not; when empty, the
   /// variables of the formula are the arguments.
   std::vector<std::string> aliases;
+  /// Derivatives of the reduction, the innermost first.
+  std::vector<Derivative> derivatives = {};
 };
+/// The gradient of Σ ⟨e, f⟩ with respect to the variable `x`: a row for each row
+/// of x. Without `e` the cotangent is one more argument of the call, after all
+/// others, with the rows and the dimension of f.
+KEOPS_API Reduction gradient(const Reduction &f, const Formula &x, const Formula &e);
+KEOPS_API Reduction gradient(const Reduction &f, const Formula &x);
+/// The tangent of f for the tangent `u` of the variable `x`.
+KEOPS_API Reduction diff(const Reduction &f, const Formula &x, const Formula &u);
 KEOPS_API Reduction sum(const Formula &, Over);
 KEOPS_API Reduction logsumexp(const Formula &, Over);
 KEOPS_API Reduction argkmin(const Formula &, int64_t k, Over);

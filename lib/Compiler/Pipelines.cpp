@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "keops/Compiler/Compiler.h"
+#include "keops/Frontend/Diagnostic.h"
 #include "keops/Lowering/Passes.h"
 #include "keops/Schedule/Passes.h"
 #include "keops/Transforms/Passes.h"
@@ -60,9 +61,9 @@ std::unique_ptr<MLIRContext> keops::makeContext() {
 }
 
 static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
-    {Phase::Formula, "formula"},  {Phase::Simplified, "simplified"}, {Phase::Scheduled, "scheduled"},
-    {Phase::Tiled, "tiled"},      {Phase::Staged, "staged"},         {Phase::Approximated, "approximated"},
-    {Phase::LLVMDialect, "llvm"},
+    {Phase::Formula, "formula"},           {Phase::Expanded, "expanded"}, {Phase::Simplified, "simplified"},
+    {Phase::Scheduled, "scheduled"},       {Phase::Tiled, "tiled"},       {Phase::Staged, "staged"},
+    {Phase::Approximated, "approximated"}, {Phase::LLVMDialect, "llvm"},
 };
 
 llvm::StringRef keops::nameOf(Phase phase) { return kPhases[static_cast<int>(phase)].second; }
@@ -77,6 +78,9 @@ std::optional<Phase> keops::phaseNamed(llvm::StringRef name) {
 static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &options) {
   switch (phase) {
   case Phase::Formula:
+    return;
+  case Phase::Expanded:
+    pm.addNestedPass<FormulaFuncOp>(createKeopsExpandDerivatives());
     return;
   case Phase::Simplified:
     pm.addNestedPass<FormulaFuncOp>(createKeopsSimplify());
@@ -135,12 +139,24 @@ static Phase phaseOf(ModuleOp module) {
   return phase;
 }
 
+/// The message, with a caret under its place if that is in formula text.
+static std::string render(mlir::Diagnostic &diagnostic) {
+  frontend::Diagnostic rendered{diagnostic.str(), {}};
+  if (auto fused = diagnostic.getLocation()->findInstanceOf<FusedLoc>())
+    if (auto text = dyn_cast_or_null<StringAttr>(fused.getMetadata()))
+      if (auto range = LocationAttr(fused).findInstanceOf<FileLineColRange>()) {
+        size_t first = range.getStartColumn() - 1;
+        rendered.where = {std::make_shared<const std::string>(text.str()), first, range.getEndColumn() - 1 - first};
+      }
+  return rendered.render();
+}
+
 llvm::Error keops::runPhases(ModuleOp module, const CompilerOptions &options, Phase last) {
   MLIRContext *context = module.getContext();
   std::string message;
   ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-      message += (message.empty() ? "" : "\n") + diagnostic.str();
+      message += (message.empty() ? "" : "\n") + render(diagnostic);
     return success();
   });
   PassManager pm(context);

@@ -42,8 +42,7 @@ ParseResult keops::parseSignature(OpAsmParser &parser, OperationState &state, St
   return parser.parseRegion(*state.addRegion(), arguments);
 }
 
-void keops::printSignature(OpAsmPrinter &printer, Operation *op, StringAttr name, ArrayAttr types,
-                           Attribute schedule) {
+void keops::printSignature(OpAsmPrinter &printer, Operation *op, StringAttr name, ArrayAttr types, Attribute schedule) {
   Region &body = op->getRegion(0);
   printer << " ";
   printer.printSymbolName(name);
@@ -148,12 +147,69 @@ LogicalResult ReduceOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
       return emitOptionalError(loc, "element types differ: ", element, " and ",
                                cast<VecType>(operand.getType()).getElementType());
   IndexSet kept = adaptor.getOver() == ReducedIndex::J ? IndexSet::I : IndexSet::J;
+  if (adaptor.getOnce())
+    kept = IndexSet::None;
   for (const ReductionResult &result : adaptor.getReduction().results(dims))
-    types.push_back(
-        VecType::get(context, result.dim, result.isRow ? IntegerType::get(context, 64) : element, kept));
+    types.push_back(VecType::get(context, result.dim, result.isRow ? IntegerType::get(context, 64) : element, kept));
   return success();
 }
 
 LogicalResult ReduceOp::verify() {
+  IndexSet over = static_cast<IndexSet>(getOver());
+  for (Value term : getTerms())
+    if (getOnce() && !contains(over, cast<VecType>(term.getType()).getIndices()))
+      return emitOpError("is computed once and expects operands that depend on '")
+             << toString(over) << "' or nothing, got " << term.getType();
   return getReduction().verifyTerms(dimensions(getTerms()), [&] { return emitOpError(); });
 }
+
+//===----------------------------------------------------------------------===//
+// grad, diff
+//===----------------------------------------------------------------------===//
+
+LogicalResult GradOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
+                                       DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
+                                       SmallVectorImpl<Type> &types) {
+  Adaptor adaptor(operands, attrs, properties, regions);
+  auto variable = cast<VecType>(operands[1].getType());
+  IndexSet set = variable.getIndices();
+  if (!adaptor.getTotal())
+    for (Value operand : operands)
+      set = set | cast<VecType>(operand.getType()).getIndices();
+  types.push_back(variable.withIndices(set));
+  return success();
+}
+
+/// Numbers of one type, and a direction with the dimension of what it is the direction of.
+static LogicalResult verifyDirection(Operation *op, StringRef name, Value direction, StringRef ofName, Value of) {
+  auto type = cast<VecType>(direction.getType()), expected = cast<VecType>(of.getType());
+  if (type.getDim() != expected.getDim())
+    return op->emitOpError("expects a ") << name << " of dimension " << expected.getDim() << ", as its " << ofName
+                                         << " has, got dimension " << type.getDim();
+  Type element = type.getElementType();
+  for (Value operand : op->getOperands())
+    if (Type other = cast<VecType>(operand.getType()).getElementType(); other != element)
+      return op->emitOpError("expects operands of one element type, got ") << element << " and " << other;
+  return success();
+}
+
+LogicalResult GradOp::verify() {
+  if (failed(verifyDirection(*this, "cotangent", getCotangent(), "formula", getValue())))
+    return failure();
+  IndexSet allowed = getValue().getType().getIndices(), given = getCotangent().getType().getIndices();
+  if (getTotal() && !contains(allowed, given))
+    return emitOpError("is a total and expects a cotangent that depends on what its formula depends on, '")
+           << toString(allowed) << "', got '" << toString(given) << "'";
+  return success();
+}
+
+LogicalResult DiffOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr,
+                                       OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
+  auto value = cast<VecType>(operands[0].getType()), variable = cast<VecType>(operands[1].getType());
+  auto extra = static_cast<uint32_t>(cast<VecType>(operands[2].getType()).getIndices()) &
+               ~static_cast<uint32_t>(variable.getIndices());
+  types.push_back(value.withIndices(value.getIndices() | static_cast<IndexSet>(extra)));
+  return success();
+}
+
+LogicalResult DiffOp::verify() { return verifyDirection(*this, "tangent", getTangent(), "variable", getVariable()); }

@@ -5,13 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One section per family: result type, folding, cost, and the component as the
-// lane computes it.
+// One section per family: result type, folding, cost, the component as the lane
+// computes it, and the derivative. Where a function has a kink or a pole, the
+// derivative there is the one that docs/Language.md says.
 //
 //===----------------------------------------------------------------------===//
 
-#include "keops/Dialect/Keops.h"
 #include "keops/Dialect/Infer.h"
+#include "keops/Dialect/Keops.h"
 
 #include "mlir/IR/PatternMatch.h"
 
@@ -56,9 +57,7 @@ static std::optional<double> constantValue(Attribute attr) {
   return std::nullopt;
 }
 
-static Attribute number(MLIRContext *context, double value) {
-  return FloatAttr::get(Float64Type::get(context), value);
-}
+static Attribute number(MLIRContext *context, double value) { return FloatAttr::get(Float64Type::get(context), value); }
 
 //===----------------------------------------------------------------------===//
 // Unary
@@ -166,6 +165,58 @@ KEOPS_UNARY(TanOp)
 KEOPS_UNARY(LgammaOp)
 #undef KEOPS_UNARY
 
+Value NegOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.neg(v); }
+bool NegOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
+
+/// The sign: 0 at 0.
+Value AbsOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  Value x = getOperand(), zero = b.constant(0);
+  Value negative = b.select(b.compare(Comparison::LT, x, zero), b.neg(v), {});
+  return b.select(b.compare(Comparison::LT, zero, x), v, negative ? negative : zero);
+}
+
+Value ExpOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, getResult()); }
+Value LogOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.div(v, getOperand()); }
+Value SinOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<CosOp>(getOperand())); }
+Value CosOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.neg(b.mul(v, b.unary<SinOp>(getOperand())));
+}
+
+/// v / √(1 − x²), but 0 at ±1, as `rsqrt` has it.
+static Value timesInverseOfHeight(DerivativeBuilder &b, Value x, Value v) {
+  return b.mul(v, b.unary<RsqrtOp>(b.sub(b.constant(1), b.square(x))));
+}
+Value AsinOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return timesInverseOfHeight(b, getOperand(), v); }
+Value AcosOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.neg(timesInverseOfHeight(b, getOperand(), v));
+}
+
+Value AtanOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.div(v, b.add(b.constant(1), b.square(getOperand())));
+}
+Value TanhOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.sub(b.constant(1), b.square(getResult())));
+}
+Value ErfOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.mul(b.unary<ExpOp>(b.neg(b.square(getOperand()))), M_2_SQRTPI));
+}
+/// 0 at 0: distances then have derivatives where points coincide.
+Value SqrtOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.mul(b.unary<RsqrtOp>(getOperand()), 0.5));
+}
+
+Value Exp2Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.mul(getResult(), M_LN2)); }
+Value Log2Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.div(v, b.mul(getOperand(), M_LN2)); }
+Value Expm1Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<ExpOp>(getOperand())); }
+Value Log1pOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.div(v, b.add(b.constant(1), getOperand()));
+}
+Value SinhOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<CoshOp>(getOperand())); }
+Value CoshOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<SinhOp>(getOperand())); }
+Value TanOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.add(b.constant(1), b.square(getResult())));
+}
+
 namespace {
 /// −(−x) = x, −(a − b) = b − a: exact but for the sign of zero.
 struct NegOfNeg : OpRewritePattern<NegOp> {
@@ -207,6 +258,10 @@ LaneValue RsqrtOp::component(Lane &lane, OperandComponent operand, LaneIndex d) 
 
 OpCost RsqrtOp::cost() { return {2, 2}; }
 
+Value RsqrtOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.mul(b.power(getResult(), 3), -0.5));
+}
+
 LogicalResult IntegerPowOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
                                              DictionaryAttr, OpaqueProperties, RegionRange,
                                              SmallVectorImpl<Type> &types) {
@@ -227,6 +282,81 @@ OpFoldResult IntegerPowOp::fold(FoldAdaptor) {
   if (getExponent() == 1)
     return getOperand();
   return {};
+}
+
+Value IntegerPowOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  int64_t n = getExponent();
+  return n == 0 ? Value() : b.mul(v, b.mul(b.power(getOperand(), n - 1), static_cast<double>(n)));
+}
+
+//===----------------------------------------------------------------------===//
+// xlogx, sinc, sigmoid, softplus
+//===----------------------------------------------------------------------===//
+
+#define KEOPS_SAME_TYPE(OP)                                                                                            \
+  LogicalResult OP::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr,      \
+                                     OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {                    \
+    types.push_back(operands[0].getType());                                                                            \
+    return success();                                                                                                  \
+  }
+
+KEOPS_SAME_TYPE(XLogXOp)
+KEOPS_SAME_TYPE(SincOp)
+KEOPS_SAME_TYPE(SigmoidOp)
+KEOPS_SAME_TYPE(SoftplusOp)
+#undef KEOPS_SAME_TYPE
+
+/// `atZero` where x = 0, else `otherwise`.
+static LaneValue exceptAtZero(Lane &lane, LaneValue x, double atZero, LaneValue otherwise) {
+  return lane.select(lane.compare(CompareKind::EQ, x, lane.constant(0)), lane.constant(atZero), otherwise);
+}
+
+LaneValue XLogXOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue x = operand(0, d);
+  return exceptAtZero(lane, x, 0, lane.mul(x, lane.log(x)));
+}
+OpCost XLogXOp::cost() { return {3, 1}; }
+Value XLogXOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.add(b.unary<LogOp>(getOperand()), b.constant(1)));
+}
+
+LaneValue SincOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue x = operand(0, d);
+  return exceptAtZero(lane, x, 1, lane.div(lane.unary(UnaryKind::Sin, x), x));
+}
+OpCost SincOp::cost() { return {2, 2}; }
+Value SincOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  Value x = getOperand();
+  Value atZero = b.compare(Comparison::EQ, x, b.constant(0));
+  // The quotient is finite where it is not chosen, so that its own derivatives do not become NaN there.
+  Value divisor = b.select(atZero, b.constant(1), x);
+  Value slope = b.div(b.sub(b.unary<CosOp>(x), getResult()), divisor);
+  return b.mul(v, b.select(atZero, b.constant(0), slope));
+}
+
+/// exp(−|x|), which does not overflow; NaN for NaN.
+static LaneValue decay(Lane &lane, LaneValue x) {
+  LaneValue negative = lane.less(x, lane.constant(0));
+  return lane.exp(lane.select(negative, x, lane.unary(UnaryKind::Neg, x)));
+}
+
+LaneValue SigmoidOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue x = operand(0, d), u = decay(lane, x), one = lane.constant(1);
+  return lane.div(lane.select(lane.less(x, lane.constant(0)), u, one), lane.add(one, u));
+}
+OpCost SigmoidOp::cost() { return {5, 2}; }
+/// σ(x) σ(−x): 1 − σ(x) would be 0 already for moderate x.
+Value SigmoidOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.mul(getResult(), b.unary<SigmoidOp>(b.neg(getOperand()))));
+}
+
+LaneValue SoftplusOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
+  LaneValue x = operand(0, d), zero = lane.constant(0);
+  return lane.add(lane.select(lane.less(x, zero), zero, x), lane.unary(UnaryKind::Log1p, decay(lane, x)));
+}
+OpCost SoftplusOp::cost() { return {5, 2}; }
+Value SoftplusOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, b.unary<SigmoidOp>(getOperand()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -299,6 +429,42 @@ OpCost DivOp::cost() { return {0, 1}; }
 OpCost PowfOp::cost() { return {0, 4}; }
 OpCost Atan2Op::cost() { return {0, 4}; }
 
+Value AddOp::timesPartial(DerivativeBuilder &, unsigned, Value v) { return v; }
+// Affine, not linear, with a constant term.
+bool AddOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.all(); }
+
+Value SubOp::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) { return operand == 0 ? v : b.neg(v); }
+bool SubOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.all(); }
+
+Value MulOp::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) {
+  // A square counts twice, which costs less before the product with a vector than after it.
+  if (getLhs() == getRhs())
+    return operand == 0 ? b.mul(b.mul(v, 2), getLhs()) : Value();
+  return b.mul(v, operand == 0 ? getRhs() : getLhs());
+}
+bool MulOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.count() == 1; }
+
+Value DivOp::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) {
+  if (operand == 0)
+    return b.div(v, getRhs());
+  return b.neg(b.mul(v, b.div(getResult(), getRhs())));
+}
+bool DivOp::isLinearIn(const llvm::SmallBitVector &variable) { return !variable.test(1); }
+
+Value PowfOp::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) {
+  if (operand == 1)
+    return b.mul(v, b.mul(b.unary<LogOp>(getLhs()), getResult()));
+  Value lower = b.sub(getRhs(), b.constant(1));
+  return b.mul(v, b.mul(getRhs(), PowfOp::create(b.getBuilder(), b.getLoc(), getLhs(), lower)));
+}
+
+Value Atan2Op::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) {
+  Value squaredDistance = b.add(b.square(getLhs()), b.square(getRhs()));
+  if (operand == 0)
+    return b.mul(v, b.div(getRhs(), squaredDistance));
+  return b.neg(b.mul(v, b.div(getLhs(), squaredDistance)));
+}
+
 namespace {
 /// a / b = a · (1 / b) where b depends on fewer indices: the division is then
 /// done once per row, column or call and not per pair. One more rounding, which
@@ -356,8 +522,7 @@ OpFoldResult CmpOp::fold(FoldAdaptor adaptor) {
 }
 
 LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
-                                         DictionaryAttr, OpaqueProperties, RegionRange,
-                                         SmallVectorImpl<Type> &types) {
+                                         DictionaryAttr, OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
   VecType type;
   if (failed(inferBroadcast(loc, operands, {}, type)))
     return failure();
@@ -372,6 +537,19 @@ LaneValue SelectOp::component(Lane &lane, OperandComponent operand, LaneIndex d)
 }
 
 OpCost SelectOp::cost() { return {1, 0}; }
+
+// What is not chosen gets 0, also if its own derivative is infinite.
+Value SelectOp::timesPartial(DerivativeBuilder &b, unsigned operand, Value v) {
+  if (operand == 0)
+    return {};
+  return operand == 1 ? b.select(getCondition(), v, {}) : b.select(getCondition(), {}, v);
+}
+Value SelectOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  return b.fit(b.select(getCondition(), tangents[1], tangents[2]), getType().getDim());
+}
+bool SelectOp::isLinearIn(const llvm::SmallBitVector &variable) {
+  return !variable.test(0) && variable.test(1) && variable.test(2);
+}
 
 LogicalResult IndicatorOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
                                             DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One section per op: result type, constraints, and where component d of the
-// result comes from.
+// One section per op: result type, constraints, where component d of the result
+// comes from, and the derivative.
 //
 //===----------------------------------------------------------------------===//
 
@@ -59,6 +59,10 @@ LaneValue BroadcastOp::component(Lane &, OperandComponent operand, LaneIndex) { 
 
 OpCost BroadcastOp::cost() { return {0, 0}; }
 
+Value BroadcastOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) { return b.fit(tangents[0], getDim()); }
+Value BroadcastOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) { return b.sum(cotangent); }
+bool BroadcastOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
+
 LogicalResult BroadcastOp::verify() {
   if (!getOperand().getType().isScalar())
     return emitOpError("expects an operand of dimension 1, got dimension ") << getOperand().getType().getDim();
@@ -72,8 +76,7 @@ LogicalResult BroadcastOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, ValueRange operands,
-                                         DictionaryAttr, OpaqueProperties, RegionRange,
-                                         SmallVectorImpl<Type> &types) {
+                                         DictionaryAttr, OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
   auto lhs = cast<VecType>(operands[0].getType()), rhs = cast<VecType>(operands[1].getType());
   if (lhs.getElementType() != rhs.getElementType())
     return emitOptionalError(loc, "element types differ: ", lhs.getElementType(), " and ", rhs.getElementType());
@@ -87,6 +90,18 @@ LaneValue ConcatOp::component(Lane &lane, OperandComponent operand, LaneIndex d)
 }
 
 OpCost ConcatOp::cost() { return {0, 0}; }
+
+Value ConcatOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  int64_t split = getLhs().getType().getDim(), dim = getType().getDim();
+  if (!tangents[0] || !tangents[1])
+    return b.pad(tangents[0] ? tangents[0] : tangents[1], tangents[0] ? 0 : split, dim);
+  return ConcatOp::create(b.getBuilder(), b.getLoc(), tangents[0], tangents[1]);
+}
+Value ConcatOp::buildAdjoint(DerivativeBuilder &b, unsigned operand, Value cotangent) {
+  int64_t split = getLhs().getType().getDim();
+  return operand == 0 ? b.slice(cotangent, 0, split) : b.slice(cotangent, split, getType().getDim() - split);
+}
+bool ConcatOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.all(); }
 
 //===----------------------------------------------------------------------===//
 // slice
@@ -105,6 +120,14 @@ LaneValue SliceOp::component(Lane &lane, OperandComponent operand, LaneIndex d) 
 }
 
 OpCost SliceOp::cost() { return {0, 0}; }
+
+Value SliceOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  return b.slice(tangents[0], getOffset(), getSize());
+}
+Value SliceOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) {
+  return b.pad(cotangent, getOffset(), getOperand().getType().getDim());
+}
+bool SliceOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
 
 LogicalResult SliceOp::verify() {
   int64_t offset = getOffset(), size = getSize(), dim = getOperand().getType().getDim();
@@ -136,9 +159,8 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
 // pad
 //===----------------------------------------------------------------------===//
 
-LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
-                                      DictionaryAttr attrs, OpaqueProperties properties, RegionRange regions,
-                                      SmallVectorImpl<Type> &types) {
+LogicalResult PadOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr attrs,
+                                      OpaqueProperties properties, RegionRange regions, SmallVectorImpl<Type> &types) {
   Adaptor adaptor(operands, attrs, properties, regions);
   types.push_back(resized(operands[0], representable(adaptor.getDim())));
   return success();
@@ -153,6 +175,14 @@ LaneValue PadOp::component(Lane &lane, OperandComponent operand, LaneIndex d) {
 }
 
 OpCost PadOp::cost() { return {0, 0}; }
+
+Value PadOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  return b.pad(tangents[0], getOffset(), getDim());
+}
+Value PadOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) {
+  return b.slice(cotangent, getOffset(), getOperand().getType().getDim());
+}
+bool PadOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
 
 LogicalResult PadOp::verify() {
   int64_t offset = getOffset(), dim = getDim(), size = getOperand().getType().getDim();
@@ -203,6 +233,16 @@ LaneValue FoldOp::component(Lane &lane, OperandComponent operand, LaneIndex) {
 }
 
 OpCost FoldOp::cost() { return {getOperand().getType().getDim(), 0}; }
+
+Value FoldOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  FailureOr<Value> gradient = getReduction().buildFoldGradient(b, getOperand(), getResult());
+  return succeeded(gradient) ? b.sum(b.mul(tangents[0], *gradient)) : Value();
+}
+Value FoldOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) {
+  FailureOr<Value> gradient = getReduction().buildFoldGradient(b, getOperand(), getResult());
+  return succeeded(gradient) ? b.mul(b.fit(cotangent, getOperand().getType().getDim()), *gradient) : Value();
+}
+bool FoldOp::isLinearIn(const llvm::SmallBitVector &) { return isa<SumAttr>(getReduction()); }
 
 LogicalResult keops::verifyReductionOfComponents(Operation *op, ReductionInterface reduction) {
   if (failed(reduction.verifyTerms({1}, [&] { return op->emitOpError(); })))
@@ -257,7 +297,8 @@ LogicalResult TensorDotOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
 LogicalResult TensorDotOp::verify() {
   auto checkSide = [&](StringRef side, int64_t dim, ArrayRef<int64_t> shape, ArrayRef<int64_t> axes) -> LogicalResult {
     if (llvm::any_of(shape, [](int64_t extent) { return extent < 1; }) || product(shape) != dim)
-      return emitOpError() << "expects the " << side << " shape to hold " << dim << " components, got [" << shape << "]";
+      return emitOpError() << "expects the " << side << " shape to hold " << dim << " components, got [" << shape
+                           << "]";
     llvm::SmallBitVector seen(shape.size());
     for (int64_t axis : axes) {
       if (axis < 0 || axis >= static_cast<int64_t>(shape.size()) || seen.test(axis))
@@ -322,8 +363,8 @@ LaneValue TensorDotOp::component(Lane &lane, OperandComponent operand, LaneIndex
     LaneIndex at = 0;
     for (auto [axis, extent] : llvm::enumerate(operandShape)) {
       const int64_t *found = llvm::find(contracted, static_cast<int64_t>(axis));
-      LaneIndex digit = found != contracted.end() ? summed[found - contracted.begin()]
-                                                  : kept[getPermutation()[firstKept++]];
+      LaneIndex digit =
+          found != contracted.end() ? summed[found - contracted.begin()] : kept[getPermutation()[firstKept++]];
       at = lane.add(lane.mul(at, extent), digit);
     }
     return at;
@@ -338,6 +379,54 @@ LaneValue TensorDotOp::component(Lane &lane, OperandComponent operand, LaneIndex
     return term(0);
   return lane.fold(cast<ReductionInterface>(Attribute(SumAttr::get(getContext()))), product(extents), term);
 }
+
+/// Both products are bilinear, so the tangent is a sum of two.
+Value TensorDotOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  auto with = [&](Value lhs, Value rhs) -> Value {
+    if (!lhs || !rhs)
+      return {};
+    return TensorDotOp::create(b.getBuilder(), b.getLoc(), lhs, rhs, getLhsShapeAttr(), getRhsShapeAttr(),
+                               getLhsContractAttr(), getRhsContractAttr(), getPermutationAttr());
+  };
+  return b.add(with(tangents[0], getRhs()), with(getLhs(), tangents[1]));
+}
+
+/// The cotangent is contracted with the other operand over the axes that the
+/// other one gave to the result. What remains are the axes that the operand
+/// gave, in their order in the result, then those that were contracted, in
+/// their order in the other operand; each goes back to its place.
+Value TensorDotOp::buildAdjoint(DerivativeBuilder &b, unsigned operand, Value cotangent) {
+  Value other = operand == 0 ? getRhs() : getLhs();
+  ArrayRef<int64_t> shapes[] = {getLhsShape(), getRhsShape()};
+  ArrayRef<int64_t> contracted[] = {getLhsContract(), getRhsContract()};
+  int64_t kept[] = {static_cast<int64_t>(shapes[0].size() - contracted[0].size()),
+                    static_cast<int64_t>(shapes[1].size() - contracted[1].size())};
+  auto keptAxes = [&](unsigned side) {
+    SmallVector<int64_t> axes;
+    for (int64_t axis = 0; axis < static_cast<int64_t>(shapes[side].size()); ++axis)
+      if (!llvm::is_contained(contracted[side], axis))
+        axes.push_back(axis);
+    return axes;
+  };
+  unsigned otherSide = 1 - operand;
+  SmallVector<int64_t> ownKept = keptAxes(operand), otherKept = keptAxes(otherSide);
+  ArrayRef<int64_t> ownPlaces = getPermutation().slice(operand == 0 ? 0 : kept[0], kept[operand]);
+  SmallVector<int64_t> otherPlaces(getPermutation().slice(operand == 0 ? kept[0] : 0, kept[otherSide]));
+
+  SmallVector<int64_t> permutation;
+  for (int64_t place = 0; place < kept[0] + kept[1]; ++place)
+    if (const int64_t *found = llvm::find(ownPlaces, place); found != ownPlaces.end())
+      permutation.push_back(ownKept[found - ownPlaces.begin()]);
+  for (int64_t axis = 0; axis < static_cast<int64_t>(shapes[otherSide].size()); ++axis)
+    if (const int64_t *found = llvm::find(contracted[otherSide], axis); found != contracted[otherSide].end())
+      permutation.push_back(contracted[operand][found - contracted[otherSide].begin()]);
+  Builder &attributes = b.getBuilder();
+  auto list = [&](ArrayRef<int64_t> values) { return attributes.getDenseI64ArrayAttr(values); };
+  return TensorDotOp::create(b.getBuilder(), b.getLoc(), cotangent, other, list(resultShape()), list(shapes[otherSide]),
+                             list(otherPlaces), list(otherKept), list(permutation));
+}
+
+bool TensorDotOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.count() == 1; }
 
 //===----------------------------------------------------------------------===//
 // interleave, deinterleave
@@ -362,6 +451,14 @@ LaneValue InterleaveOp::component(Lane &lane, OperandComponent operand, LaneInde
 
 OpCost InterleaveOp::cost() { return {0, 0}; }
 
+Value InterleaveOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  return b.interleave(tangents[0], tangents[1]);
+}
+Value InterleaveOp::buildAdjoint(DerivativeBuilder &b, unsigned operand, Value cotangent) {
+  return b.deinterleave(cotangent, operand);
+}
+bool InterleaveOp::isLinearIn(const llvm::SmallBitVector &variable) { return variable.all(); }
+
 OpFoldResult InterleaveOp::fold(FoldAdaptor) {
   // Both parts of one vector are that vector.
   auto even = getLhs().getDefiningOp<DeinterleaveOp>(), odd = getRhs().getDefiningOp<DeinterleaveOp>();
@@ -382,6 +479,14 @@ LaneValue DeinterleaveOp::component(Lane &lane, OperandComponent operand, LaneIn
 }
 
 OpCost DeinterleaveOp::cost() { return {0, 0}; }
+
+Value DeinterleaveOp::buildTangent(DerivativeBuilder &b, ArrayRef<Value> tangents) {
+  return b.deinterleave(tangents[0], getPart());
+}
+Value DeinterleaveOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) {
+  return getPart() == 0 ? b.interleave(cotangent, {}) : b.interleave({}, cotangent);
+}
+bool DeinterleaveOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
 
 LogicalResult DeinterleaveOp::verify() {
   int64_t dim = getOperand().getType().getDim(), part = getPart();

@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelImpl.h"
+#include "ReductionExpression.h"
 
 #include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaPrinter.h"
@@ -138,7 +139,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
                          const CompileOptions &options) {
   if (type != DType::F32 && type != DType::F64)
     throw Error(std::string("expected arrays of float32 or float64, got ") + runtime::nameOf(type));
-  if (program.root->kind != frontend::Expression::Kind::Reduction)
+  if (!frontend::isReduction(*program.root))
     throw Error("expected a reduction, got a formula");
   std::string error;
   bool simulated = options.target == kSimulator;
@@ -181,16 +182,8 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
 }
 
 Kernel Engine::compile(const Reduction &reduction, DType type, const CompileOptions &options) {
-  auto output = reduction.over == Over::Columns ? frontend::Category::I : frontend::Category::J;
-  auto info = frontend::findReduction(reduction.name);
-  if (!info)
-    throw Error("unknown reduction '" + reduction.name + "'");
-  auto root = frontend::makeReduction(info->name, reduction.formula.expression, output, reduction.k,
-                                      reduction.weight ? reduction.weight->expression : nullptr);
-  if (auto error = frontend::checkReduction(*root))
-    throw Error(error->render());
   frontend::Diagnostic error;
-  auto program = frontend::makeProgram(root, reduction.aliases, error);
+  auto program = frontend::makeProgram(expressionOf(reduction), reduction.aliases, error);
   if (!program)
     throw Error(error.render());
   return makeKernel(impl->core, std::move(*program), type, options);

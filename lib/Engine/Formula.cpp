@@ -10,6 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ReductionExpression.h"
+#include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaParser.h"
 #include "keops/Frontend/FormulaPrinter.h"
 #include "keops/Keops.h"
@@ -54,6 +56,18 @@ std::string Formula::str() const {
   return *text;
 }
 
+std::vector<std::string> Formula::declarations(const std::vector<std::string> &aliases) const {
+  frontend::Diagnostic error;
+  auto program = frontend::makeProgram(expression, aliases, error);
+  if (!program)
+    throw Error(error.render());
+  // Aliases take the first positions, in any order.
+  std::vector<std::string> all = aliases;
+  for (size_t position = aliases.size(); position < program->arguments.size(); ++position)
+    all.push_back(program->arguments[position].str());
+  return all;
+}
+
 static Formula variable(int64_t position, int64_t dim, frontend::Category category) {
   if (position < 0 || position > frontend::maxPosition)
     throw Error("expected the position of an argument between 0 and " + std::to_string(frontend::maxPosition) +
@@ -87,9 +101,58 @@ Formula keops::log(const Formula &a) { return Formula::call("Log", {a}); }
 Formula keops::sqrt(const Formula &a) { return Formula::call("Sqrt", {a}); }
 Formula keops::sqdist(const Formula &a, const Formula &b) { return Formula::call("SqDist", {a, b}); }
 Formula keops::dot(const Formula &a, const Formula &b) { return Formula::call("Scalprod", {a, b}); }
+Formula keops::gradient(const Formula &f, const Formula &x, const Formula &e) {
+  return Formula::call("Grad", {f, x, e});
+}
+Formula keops::diff(const Formula &f, const Formula &x, const Formula &u) { return Formula::call("Diff", {f, x, u}); }
 
 Reduction keops::sum(const Formula &formula, Over over) { return {"Sum", formula, over, 0, nullptr, {}}; }
 Reduction keops::logsumexp(const Formula &formula, Over over) { return {"LogSumExp", formula, over, 0, nullptr, {}}; }
 Reduction keops::argkmin(const Formula &formula, int64_t k, Over over) {
   return {"ArgKMin", formula, over, k, nullptr, {}};
+}
+
+//===----------------------------------------------------------------------===//
+// Derivatives of reductions
+//===----------------------------------------------------------------------===//
+
+frontend::ExpressionRef keops::expressionOf(const Reduction &reduction) {
+  auto output = reduction.over == Over::Columns ? frontend::Category::I : frontend::Category::J;
+  auto info = frontend::findReduction(reduction.name);
+  if (!info)
+    throw Error("unknown reduction '" + reduction.name + "'");
+  frontend::ExpressionRef root = frontend::makeReduction(info->name, reduction.formula.expression, output, reduction.k,
+                                                         reduction.weight ? reduction.weight->expression : nullptr);
+  if (auto error = frontend::checkReduction(*root))
+    throw Error(error->render());
+  for (const Derivative &derivative : reduction.derivatives)
+    root = Formula::call(derivative.isTangent ? "Diff" : "Grad",
+                         {Formula(root), derivative.variable, derivative.direction})
+               .expression;
+  return root;
+}
+
+Reduction keops::gradient(const Reduction &f, const Formula &x, const Formula &e) {
+  Reduction result = f;
+  result.derivatives.push_back({x, e, false});
+  return result;
+}
+
+Reduction keops::diff(const Reduction &f, const Formula &x, const Formula &u) {
+  Reduction result = f;
+  result.derivatives.push_back({x, u, true});
+  return result;
+}
+
+Reduction keops::gradient(const Reduction &f, const Formula &x) {
+  frontend::ExpressionRef call = Formula::call("Grad", {Formula(expressionOf(f)), x}).expression;
+  frontend::Diagnostic error;
+  auto program = frontend::makeProgram(call, f.aliases, error);
+  if (!program)
+    throw Error(error.render());
+  frontend::ExpressionRef cotangent =
+      frontend::makeCotangent(*call, static_cast<int64_t>(program->arguments.size()), error);
+  if (!cotangent)
+    throw Error(error.render());
+  return gradient(f, x, Formula(cotangent));
 }

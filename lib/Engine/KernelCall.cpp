@@ -240,6 +240,8 @@ void Kernel::interpret(const std::vector<ConstArray> &inputs, const std::vector<
       throw Error("expected rows below " + std::to_string(numRows) + ", got " + std::to_string(row));
   std::lock_guard<std::mutex> lock(impl->core->compileMutex);
   auto module = impl->build(impl->core->context());
+  if (llvm::Error error = runPhases(*module, CompilerOptions(), Phase::Expanded))
+    throw Error(llvm::toString(std::move(error)));
   InterpreterInputs reader;
   bool keepsI = impl->keepsI();
   reader.rowsI = keepsI ? numRows : numColumns;

@@ -110,7 +110,7 @@ struct Kernel::Impl {
   /// Throws Error if `ranges` name pairs that a call of this shape has not.
   void checkRanges(const Ranges &ranges, const CallShape &shape) const;
   /// True if the result has a row for each i.
-  bool keepsI() const { return program.root->output == frontend::Category::I; }
+  bool keepsI() const { return frontend::resultCategory(*program.root) != frontend::Category::J; }
 };
 
 } // namespace keops

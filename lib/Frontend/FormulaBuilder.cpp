@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "keops/Frontend/FormulaBuilder.h"
+#include "Derivatives.h"
 #include "Spellings.h"
 
 #include "mlir/IR/Verifier.h"
@@ -35,6 +36,7 @@ public:
         coreOps(spelledOps(context)), unknown(mlir::UnknownLoc::get(&context)) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> build();
+  std::optional<int64_t> dimension();
 
   // The call at hand.
   size_t size() const override { return node->arguments.size(); }
@@ -56,9 +58,12 @@ public:
 private:
   Value valueOf(const Expression &expression);
   Value buildCall();
-  mlir::LogicalResult buildReduction(llvm::SmallVectorImpl<Value> &results);
+  mlir::Operation *buildReduction();
   ReductionInterface reductionOf(const Expression &reduction);
+  bool checkReductions();
+  bool buildNodes();
   mlir::LogicalResult buildBody(llvm::SmallVectorImpl<Value> &results);
+  FormulaFuncOp makeFormula(mlir::ModuleOp module);
   mlir::Location locationOf(const Expression &expression);
   std::nullptr_t report(std::string message, const SourceRange &where);
   mlir::Operation *create(mlir::RegisteredOperationName name, mlir::ValueRange operands,
@@ -74,6 +79,8 @@ private:
   mlir::Location unknown;
   mlir::Block *body = nullptr;
   llvm::DenseMap<const Expression *, Value> values;
+  /// Reductions and derivatives of them.
+  llvm::DenseSet<const Expression *> reduced;
   const Expression *node = nullptr;
   bool failed = false;
   /// What the dialect said of the op being made.
@@ -106,7 +113,9 @@ mlir::Location Builder::locationOf(const Expression &expression) {
     return unknown;
   unsigned first = static_cast<unsigned>(where.offset + 1);
   unsigned end = static_cast<unsigned>(where.offset + where.length + 1);
-  return mlir::FileLineColRange::get(mlir::StringAttr::get(&context, "formula"), 1, first, end);
+  auto range = mlir::FileLineColRange::get(mlir::StringAttr::get(&context, "formula"), 1, first, end);
+  // The text goes along, so that later passes can point at the place too.
+  return mlir::FusedLoc::get(&context, {range}, mlir::StringAttr::get(&context, *where.text));
 }
 
 //===----------------------------------------------------------------------===//
@@ -229,6 +238,8 @@ ReductionInterface Builder::reductionOf(const Expression &reduction) {
     return llvm::cast<ReductionInterface>(mlir::Attribute(SumAttr::get(&context, scheme)));
   if (reduction.name == "LogSumExp")
     return llvm::cast<ReductionInterface>(mlir::Attribute(LogSumExpAttr::get(&context, scheme)));
+  if (reduction.name == "SumSoftMaxWeight")
+    return llvm::cast<ReductionInterface>(mlir::Attribute(SoftmaxAttr::get(&context, scheme)));
   for (auto [name, kind] : extrema)
     if (reduction.name == name)
       return llvm::cast<ReductionInterface>(mlir::Attribute(ExtremumAttr::get(&context, kind)));
@@ -238,27 +249,20 @@ ReductionInterface Builder::reductionOf(const Expression &reduction) {
   return {};
 }
 
-mlir::LogicalResult Builder::buildReduction(llvm::SmallVectorImpl<Value> &results) {
-  const Expression &reduction = *program.root;
-  node = &reduction;
-  if (std::optional<frontend::Diagnostic> wrong = checkReduction(reduction)) {
-    report(wrong->message, wrong->where);
-    return mlir::failure();
-  }
+mlir::Operation *Builder::buildReduction() {
+  const Expression &reduction = *node;
+  if (std::optional<frontend::Diagnostic> wrong = checkReduction(reduction))
+    return report(wrong->message, wrong->where);
   ReductionInterface monoid = reductionOf(reduction);
-  if (!monoid) {
-    report("the reduction " + reduction.name +
-               " has no op; Sum, LogSumExp, Min, Max, ArgMin, ArgMax, Min_ArgMin, "
-               "Max_ArgMax, KMin, ArgKMin and KMin_ArgKMin have one",
-           reduction.where);
-    return mlir::failure();
-  }
-  if (scheme != SumScheme::Blocks && !llvm::isa<SumAttr, LogSumExpAttr>(mlir::Attribute(monoid))) {
-    report("the reduction " + reduction.name + " adds nothing: expected no scheme of summation, got '" +
-               stringifySumScheme(scheme).str() + "'",
-           reduction.where);
-    return mlir::failure();
-  }
+  if (!monoid)
+    return report("the reduction " + reduction.name +
+                      " has no op; Sum, LogSumExp, SumSoftMaxWeight, Min, Max, ArgMin, ArgMax, Min_ArgMin, "
+                      "Max_ArgMax, KMin, ArgKMin and KMin_ArgKMin have one",
+                  reduction.where);
+  if (scheme != SumScheme::Blocks && !llvm::isa<SumAttr, LogSumExpAttr, SoftmaxAttr>(mlir::Attribute(monoid)))
+    return report("the reduction " + reduction.name + " adds nothing: expected no scheme of summation, got '" +
+                      stringifySumScheme(scheme).str() + "'",
+                  reduction.where);
   llvm::SmallVector<Value, 2> terms;
   for (size_t index = 0; index < size(); ++index)
     terms.push_back(operand(index));
@@ -267,46 +271,100 @@ mlir::LogicalResult Builder::buildReduction(llvm::SmallVectorImpl<Value> &result
   mlir::Operation *reduce =
       create(*mlir::RegisteredOperationName::lookup(ReduceOp::getOperationName(), &context), terms,
              {ops.getNamedAttr("reduction", monoid), ops.getNamedAttr("over", ReducedIndexAttr::get(&context, over))});
-  if (!reduce) {
-    report(objection, reduction.where);
-    return mlir::failure();
-  }
-  for (Value result : reduce->getResults()) {
+  if (!reduce)
+    return report(objection, reduction.where);
+  for (Value result : reduce->getResults())
     if (dimOf(result) > maxDim) {
       fail("would have " + llvm::Twine(dimOf(result)) + " components, more than " + llvm::Twine(maxDim));
-      return mlir::failure();
+      return nullptr;
     }
-    results.push_back(result);
-  }
-  return mlir::success();
+  return reduce;
 }
 
 //===----------------------------------------------------------------------===//
 // Modules
 //===----------------------------------------------------------------------===//
 
-mlir::LogicalResult Builder::buildBody(llvm::SmallVectorImpl<Value> &results) {
+/// Notes whether the node at hand is a reduction or a derivative of one; false
+/// after an error if it takes a reduction as a part of a formula.
+bool Builder::checkReductions() {
+  bool isReduction = node->kind == Expression::Kind::Reduction;
+  for (auto [index, argument] : llvm::enumerate(node->arguments)) {
+    const Expression *formula = argument.formula().get();
+    if (!formula || !reduced.contains(formula))
+      continue;
+    if (index != 0 || node->kind != Expression::Kind::Call || !takesReduction(node->name)) {
+      report("a reduction can only be the outermost operation, not a part of a formula", formula->where);
+      return false;
+    }
+    isReduction = true;
+  }
+  if (isReduction)
+    reduced.insert(node);
+  return true;
+}
+
+/// Makes the values of all nodes; false after an error.
+bool Builder::buildNodes() {
   forEachNode(*program.root, [&](const Expression &visited) {
     if (failed || visited.kind == Expression::Kind::Number || visited.kind == Expression::Kind::Variable)
       return;
     node = &visited;
+    if (!checkReductions())
+      return;
     if (visited.kind == Expression::Kind::Call)
       values[&visited] = buildCall();
-    else if (&visited != program.root.get())
-      report("a reduction can only be the outermost operation, not a part of a formula", visited.where);
+    else if (mlir::Operation *reduce = buildReduction())
+      values[&visited] = reduce->getResult(0);
   });
-  if (failed)
+  return !failed;
+}
+
+mlir::LogicalResult Builder::buildBody(llvm::SmallVectorImpl<Value> &results) {
+  if (!buildNodes())
     return mlir::failure();
-  if (program.root->kind == Expression::Kind::Reduction)
-    return buildReduction(results);
   node = program.root.get();
   Value value = valueOf(*program.root);
+  if (node->kind == Expression::Kind::Reduction) {
+    llvm::append_range(results, value.getDefiningOp()->getResults());
+    return mlir::success();
+  }
   if (llvm::cast<VecType>(value.getType()).getIndices() == IndexSet::IJ) {
     report("the formula depends on both i and j: it needs a reduction over one of them", program.root->where);
     return mlir::failure();
   }
   results.push_back(value);
   return mlir::success();
+}
+
+/// An empty formula of the program's arguments, into which ops then go.
+FormulaFuncOp Builder::makeFormula(mlir::ModuleOp module) {
+  llvm::SmallVector<mlir::Type> types;
+  for (const Declaration &declaration : program.arguments) {
+    const Variable &variable = declaration.variable;
+    IndexSet indices = variable.category == Category::I   ? IndexSet::I
+                       : variable.category == Category::J ? IndexSet::J
+                                                          : IndexSet::None;
+    types.push_back(VecType::get(&context, variable.dim, element, indices));
+  }
+  ops.setInsertionPointToEnd(module.getBody());
+  auto formula = FormulaFuncOp::create(ops, locationOf(*program.root), "formula", types);
+  body = &formula.getBody().front();
+  ops.setInsertionPointToEnd(body);
+  return formula;
+}
+
+std::optional<int64_t> Builder::dimension() {
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+    if (objection.empty())
+      objection = diagnostic.str();
+    return mlir::success();
+  });
+  mlir::OwningOpRef<mlir::ModuleOp> module(mlir::ModuleOp::create(unknown));
+  makeFormula(*module);
+  if (!buildNodes())
+    return std::nullopt;
+  return dimOf(valueOf(*program.root));
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
@@ -320,19 +378,8 @@ mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
     return mlir::success();
   });
 
-  llvm::SmallVector<mlir::Type> types;
-  for (const Declaration &declaration : program.arguments) {
-    const Variable &variable = declaration.variable;
-    IndexSet indices = variable.category == Category::I   ? IndexSet::I
-                       : variable.category == Category::J ? IndexSet::J
-                                                          : IndexSet::None;
-    types.push_back(VecType::get(&context, variable.dim, element, indices));
-  }
   mlir::OwningOpRef<mlir::ModuleOp> module(mlir::ModuleOp::create(unknown));
-  ops.setInsertionPointToEnd(module->getBody());
-  auto formula = FormulaFuncOp::create(ops, locationOf(*program.root), "formula", types);
-  body = &formula.getBody().front();
-  ops.setInsertionPointToEnd(body);
+  FormulaFuncOp formula = makeFormula(*module);
   llvm::SmallVector<Value, 2> results;
   if (mlir::failed(buildBody(results)))
     return {};
@@ -348,6 +395,22 @@ mlir::OwningOpRef<mlir::ModuleOp> keops::frontend::buildModule(mlir::MLIRContext
                                                                mlir::Type elementType, frontend::Diagnostic &error,
                                                                SumScheme scheme) {
   return Builder(context, program, elementType, scheme, error).build();
+}
+
+std::optional<int64_t> keops::frontend::dimensionOf(const ExpressionRef &formula, frontend::Diagnostic &error) {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  context.getOrLoadDialect<KeopsDialect>();
+  Program program{formula, {}};
+  // The positions in between do not matter: whatever stands there is not used.
+  forEachNode(*formula, [&](const Expression &node) {
+    if (node.kind != Expression::Kind::Variable)
+      return;
+    size_t position = static_cast<size_t>(node.variable.position);
+    if (position >= program.arguments.size())
+      program.arguments.resize(position + 1);
+    program.arguments[position].variable = node.variable;
+  });
+  return Builder(context, program, mlir::Float64Type::get(&context), SumScheme::Blocks, error).dimension();
 }
 
 std::vector<std::string> keops::frontend::operationNames(mlir::MLIRContext &context) {

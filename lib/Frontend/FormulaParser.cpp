@@ -8,95 +8,33 @@
 // Precedence climbing. Only parentheses, calls and exponents recurse, and their
 // nesting is bounded; chains of operators and signs, which text may hold by the
 // million, are loops. Every function returns null after it has set the error.
+// What makes messages is apart from what recurses, whose frames stay small.
 //
 //===----------------------------------------------------------------------===//
 
-#include "keops/Frontend/FormulaParser.h"
-#include "Lexer.h"
 #include "Operators.h"
-#include "VariableSyntax.h"
+#include "Parser.h"
 
 #include "llvm/ADT/SmallVector.h"
-#include "llvm/ADT/StringMap.h"
 
 #include <algorithm>
 
 using namespace keops::frontend;
-
-namespace {
-
-class Parser {
-public:
-  Parser(TokenStream &stream, llvm::ArrayRef<Declaration> aliases, const Vocabulary &vocabulary, Diagnostic &error)
-      : stream(stream), vocabulary(vocabulary), error(error) {
-    for (const Declaration &declaration : aliases)
-      if (!declaration.name.empty())
-        names[declaration.name] = declaration.variable;
-  }
-
-  ExpressionRef parseWholeFormula();
-  ExpressionRef parseWholeReduction();
-
-private:
-  ExpressionRef parseExpression(int loosest = Comparison);
-  ExpressionRef parseSigned();
-  ExpressionRef parsePower();
-  ExpressionRef parsePostfix();
-  ExpressionRef parseAtom();
-  ExpressionRef parseNumber();
-  ExpressionRef parseParenthesis();
-  ExpressionRef parseName();
-  ExpressionRef parseVariable(const Token &name, const VariableKeyword &keyword);
-  ExpressionRef parseCall(const Token &name);
-  ExpressionRef parseSubscript(const ExpressionRef &base, const Token &first);
-
-  bool parseArguments(const Token &name, std::vector<Argument> &arguments);
-  bool parseArgument(std::vector<Argument> &arguments);
-  bool parseIntegerList(llvm::StringRef close, std::vector<int64_t> &integers);
-  std::optional<int64_t> parseInteger(llvm::StringRef purpose);
-  bool atTuple() const;
-  bool expectClose(const Token &open, llvm::StringRef close, llvm::StringRef others);
-  bool expectEnd();
-
-  ExpressionRef unknownName(const Token &token, bool called);
-  ExpressionRef interpretReduction(const ReductionInfo &info, std::vector<Argument> arguments, SourceRange where);
-
-  std::nullptr_t fail(const std::string &message, SourceRange where) {
-    error = {message, std::move(where)};
-    return nullptr;
-  }
-
-  /// One more level of nesting for as long as it lives.
-  struct Nesting {
-    unsigned &depth;
-    explicit Nesting(unsigned &depth) : depth(++depth) {}
-    ~Nesting() { --depth; }
-  };
-  bool tooDeep() {
-    if (depth <= maxNesting)
-      return false;
-    fail("the formula is nested deeper than " + std::to_string(maxNesting) + " levels", stream.range(stream.peek()));
-    return true;
-  }
-
-  TokenStream &stream;
-  const Vocabulary &vocabulary;
-  Diagnostic &error;
-  llvm::StringMap<Variable> names;
-  unsigned depth = 0;
-};
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Operators
 //===----------------------------------------------------------------------===//
 
 /// `(a<b)*(b<c)` for the chain `a<b<c`, if that is short enough to show.
-static std::string suggestProduct(const SourceRange &left, const SourceRange &middle, llvm::StringRef symbol,
-                                  const SourceRange &right) {
+LLVM_ATTRIBUTE_NOINLINE static std::string suggestProduct(const SourceRange &left, const SourceRange &middle,
+                                                          llvm::StringRef symbol, const SourceRange &right) {
   std::string text = "(" + left.str().str() + ")*(" + middle.str().str() + symbol.str() + right.str().str() + ")";
   return text.size() > 60 ? "(a<b)*(b<c)" : text;
+}
+
+LLVM_ATTRIBUTE_NOINLINE std::nullptr_t Parser::refuseChain(const std::string &product, const Token &symbol) {
+  return fail("a chain of comparisons does not mean both of them; write their product: " + product,
+              stream.range(symbol));
 }
 
 ExpressionRef Parser::parseExpression(int loosest) {
@@ -115,9 +53,7 @@ ExpressionRef Parser::parseExpression(int loosest) {
       return nullptr;
     SourceRange rightText = stream.rangeSince(second);
     if (entry->precedence == Comparison && compared)
-      return fail("a chain of comparisons does not mean both of them; write their product: " +
-                      suggestProduct(leftText, middleText, entry->symbol, rightText),
-                  stream.range(token));
+      return refuseChain(suggestProduct(leftText, middleText, entry->symbol, rightText), token);
     compared = entry->precedence == Comparison;
     leftText = stream.rangeSince(first);
     middleText = rightText;
@@ -130,7 +66,7 @@ ExpressionRef Parser::parseExpression(int loosest) {
 }
 
 ExpressionRef Parser::parseSigned() {
-  llvm::SmallVector<Token, 4> signs;
+  llvm::SmallVector<Token, 0> signs;
   while (stream.at("-") || stream.at("+"))
     signs.push_back(stream.take());
   ExpressionRef operand = parsePower();
@@ -180,12 +116,16 @@ ExpressionRef Parser::parseAtom() {
   case Token::Kind::Name:
     return parseName();
   case Token::Kind::End:
-    return fail("a formula is missing at the end", stream.range(token));
   case Token::Kind::Symbol:
-    break;
+    return stream.at("(") ? parseParenthesis() : missingFormula();
   }
-  if (stream.at("("))
-    return parseParenthesis();
+  llvm_unreachable("all kinds are handled");
+}
+
+LLVM_ATTRIBUTE_NOINLINE std::nullptr_t Parser::missingFormula() {
+  const Token &token = stream.peek();
+  if (token.kind == Token::Kind::End)
+    return fail("a formula is missing at the end", stream.range(token));
   if (stream.at("["))
     return fail("a list of integers can only stand as an argument of an operation that takes one", stream.range(token));
   return fail("expected a formula, got " + stream.describe(token), stream.range(token));
@@ -227,24 +167,30 @@ ExpressionRef Parser::parseName() {
   llvm::StringRef name = stream.str(token);
   bool called = stream.at("(");
   // An alias hides an operation of the same name.
-  if (auto alias = names.find(name); alias != names.end()) {
-    if (called)
-      return fail(quoted(name) + " is the argument " + alias->second.str() + " here, not an operation",
-                  stream.range(token));
-    return makeVariable(alias->second, stream.range(token));
-  }
+  if (auto alias = names.find(name); alias != names.end())
+    return called ? misplacedName(token) : makeVariable(alias->second, stream.range(token));
   if (const VariableKeyword *keyword = findVariableKeyword(name); keyword && called)
     return parseVariable(token, *keyword);
-  if (called && name.ends_with("Reduction") && findReduction(name))
-    return fail("a reduction can only be the outermost operation, not a part of a formula", stream.range(token));
   if (called && vocabulary.count(name))
     return parseCall(token);
   if (!called && (name == "True" || name == "False"))
     return makeNumber(Number::of(name == "True"), stream.range(token));
+  return misplacedName(token);
+}
+
+/// A name that cannot stand where it does.
+LLVM_ATTRIBUTE_NOINLINE std::nullptr_t Parser::misplacedName(const Token &token) {
+  llvm::StringRef name = stream.str(token);
+  bool called = stream.at("(");
+  if (auto alias = names.find(name); alias != names.end())
+    return fail(quoted(name) + " is the argument " + alias->second.str() + " here, not an operation",
+                stream.range(token));
+  if (called && name.ends_with("Reduction") && findReduction(name))
+    return fail("a reduction can only be the outermost operation, not a part of a formula", stream.range(token));
   return unknownName(token, called);
 }
 
-ExpressionRef Parser::unknownName(const Token &token, bool called) {
+std::nullptr_t Parser::unknownName(const Token &token, bool called) {
   llvm::StringRef name = stream.str(token);
   if (vocabulary.count(name) || findVariableKeyword(name))
     return fail(quoted(name) + " is an operation and needs its arguments in parentheses", stream.range(token));
@@ -296,20 +242,10 @@ ExpressionRef Parser::parseVariable(const Token &name, const VariableKeyword &ke
     return nullptr;
   SourceRange where = stream.rangeSince(name);
   std::optional<Variable> variable = makeCheckedVariable(keyword, integers, std::nullopt, where, error);
-  return variable ? makeVariable(*variable, where) : nullptr;
-}
-
-ExpressionRef Parser::parseCall(const Token &name) {
-  std::vector<Argument> arguments;
-  if (!parseArguments(name, arguments))
+  if (!variable)
     return nullptr;
-  llvm::StringRef callee = stream.str(name);
-  ExpressionRef call = makeCall(callee, std::move(arguments), stream.rangeSince(name));
-  if (std::optional<Diagnostic> wrong = checkArguments(*call, vocabulary.find(callee)->second)) {
-    error = *wrong;
-    return nullptr;
-  }
-  return call;
+  nextPosition = std::max(nextPosition, variable->position + 1);
+  return makeVariable(*variable, where);
 }
 
 /// base[k], base[begin:end], base[begin:], base[:end].
@@ -350,192 +286,8 @@ ExpressionRef Parser::parseSubscript(const ExpressionRef &base, const Token &fir
 }
 
 //===----------------------------------------------------------------------===//
-// Arguments
+// Doors
 //===----------------------------------------------------------------------===//
-
-bool Parser::parseArguments(const Token &name, std::vector<Argument> &arguments) {
-  Nesting nesting(depth);
-  if (tooDeep())
-    return false;
-  Token open = stream.take();
-  if (stream.takeIf(")"))
-    return true;
-  do {
-    if (!parseArgument(arguments))
-      return false;
-  } while (stream.takeIf(","));
-  return expectClose(open, ")", "','");
-}
-
-bool Parser::parseArgument(std::vector<Argument> &arguments) {
-  bool indices = stream.at(Token::Kind::Name) && stream.str(stream.peek()) == "Ind" && stream.at("(", 1) &&
-                 !names.count("Ind") && !vocabulary.count("Ind");
-  if (!indices && !stream.at("[") && !(stream.at("(") && atTuple())) {
-    ExpressionRef formula = parseExpression();
-    if (!formula)
-      return false;
-    arguments.emplace_back(std::move(formula));
-    return true;
-  }
-  if (indices)
-    stream.take();
-  std::vector<int64_t> integers;
-  if (!parseIntegerList(stream.at("[") ? "]" : ")", integers))
-    return false;
-  arguments.emplace_back(std::move(integers));
-  return true;
-}
-
-/// True if the parenthesis ahead holds integers with a comma, or nothing. Stops
-/// at the first token that no list of integers has.
-bool Parser::atTuple() const {
-  if (stream.at(")", 1))
-    return true;
-  for (size_t ahead = 1;; ++ahead) {
-    if (stream.at(",", ahead))
-      return true;
-    bool constant = stream.at(Token::Kind::Number, ahead) || stream.at("-", ahead) || stream.at("+", ahead) ||
-                    stream.at("*", ahead) || stream.at("//", ahead) || stream.at("**", ahead);
-    if (!constant)
-      return false;
-  }
-}
-
-bool Parser::parseIntegerList(llvm::StringRef close, std::vector<int64_t> &integers) {
-  Token open = stream.take();
-  while (!stream.at(close)) {
-    std::optional<int64_t> integer = parseInteger("in a list");
-    if (!integer)
-      return false;
-    integers.push_back(*integer);
-    if (!stream.takeIf(","))
-      break;
-  }
-  return expectClose(open, close, "','");
-}
-
-std::optional<int64_t> Parser::parseInteger(llvm::StringRef purpose) {
-  ExpressionRef expression = parseExpression();
-  if (!expression)
-    return std::nullopt;
-  if (std::optional<int64_t> integer = Argument(expression).integer())
-    return integer;
-  fail("expected an integer " + purpose.str() + ", got " + quoted(expression->where.str()), expression->where);
-  return std::nullopt;
-}
-
-bool Parser::expectClose(const Token &open, llvm::StringRef close, llvm::StringRef others) {
-  if (stream.takeIf(close))
-    return true;
-  if (stream.at(Token::Kind::End)) {
-    fail("this " + stream.describe(open) + " is never closed", stream.range(open));
-    return false;
-  }
-  std::string expected = (others.empty() ? "" : others.str() + " or ") + quoted(close);
-  fail("expected " + expected + ", got " + stream.describe(stream.peek()), stream.range(stream.peek()));
-  return false;
-}
-
-bool Parser::expectEnd() {
-  const Token &token = stream.peek();
-  if (token.kind == Token::Kind::End)
-    return true;
-  if (stream.at(")") || stream.at("]"))
-    fail("this " + stream.describe(token) + " closes nothing", stream.range(token));
-  else if (stream.at("="))
-    fail("'=' has no meaning in a formula; equality of components is written ==", stream.range(token));
-  else
-    fail("expected an operator or the end, got " + stream.describe(token), stream.range(token));
-  return false;
-}
-
-//===----------------------------------------------------------------------===//
-// Reductions
-//===----------------------------------------------------------------------===//
-
-ExpressionRef Parser::interpretReduction(const ReductionInfo &info, std::vector<Argument> arguments,
-                                         SourceRange where) {
-  bool weighted = info.weight != ReductionInfo::Weight::None;
-  std::string form = "(formula" + std::string(info.takesK ? ", K" : "") + ", category" +
-                     (info.weight == ReductionInfo::Weight::Required ? ", weight"
-                      : weighted                                     ? "[, weight]"
-                                                                     : "") +
-                     ")";
-  size_t least = info.takesK ? 3 : 2;
-  if (arguments.size() < least || arguments.size() > least + weighted)
-    return fail("expected " + info.name.str() + "_Reduction" + form + ", got " + std::to_string(arguments.size()) +
-                    (arguments.size() == 1 ? " argument" : " arguments"),
-                where);
-  for (const Argument &argument : arguments)
-    if (argument.isList())
-      return fail("a reduction takes no list of integers", where);
-  auto integerAt = [&](size_t index, const char *what) -> std::optional<int64_t> {
-    std::optional<int64_t> integer = arguments[index].integer();
-    if (!integer)
-      fail(std::string("expected ") + what + ", got " + quoted(arguments[index].formula()->where.str()),
-           arguments[index].formula()->where);
-    return integer;
-  };
-  int64_t k = 0;
-  if (info.takesK) {
-    std::optional<int64_t> given = integerAt(1, "the integer K");
-    if (!given)
-      return nullptr;
-    k = *given;
-  }
-  std::optional<int64_t> category = integerAt(least - 1, "the category of the result, 0 (indexed by i) or 1 (by j)");
-  if (!category)
-    return nullptr;
-  if (*category != 0 && *category != 1)
-    return fail("the category of the result is 0 (indexed by i) or 1 (indexed by j), got " + std::to_string(*category),
-                arguments[least - 1].formula()->where);
-  ExpressionRef weight = arguments.size() > least ? arguments[least].formula() : nullptr;
-  ExpressionRef formula = arguments[0].formula();
-  llvm::StringRef name = info.name;
-  if (name == "Zero") {
-    // The reduction of nothing: a sum of zeros, told only their number.
-    std::optional<int64_t> dim = integerAt(0, "the dimension of the result");
-    if (!dim)
-      return nullptr;
-    formula = makeCall("Zero", {formula}, formula->where);
-    name = "Sum";
-  }
-  ExpressionRef result =
-      makeReduction(name, formula, static_cast<Category>(*category), k, std::move(weight), std::move(where));
-  if (std::optional<Diagnostic> wrong = checkReduction(*result)) {
-    error = *wrong;
-    return nullptr;
-  }
-  return result;
-}
-
-ExpressionRef Parser::parseWholeReduction() {
-  Token token = stream.peek();
-  llvm::StringRef name = stream.str(token);
-  if (token.kind == Token::Kind::End)
-    return fail("the reduction is empty", stream.range(token));
-  if (token.kind != Token::Kind::Name || !stream.at("(", 1) || !name.ends_with("Reduction"))
-    return fail("expected a reduction such as Sum_Reduction(formula, 0), got " + stream.describe(token),
-                stream.range(token));
-  std::optional<ReductionInfo> info = findReduction(name);
-  if (!info) {
-    llvm::StringRef stem = name;
-    stem.consume_back("Reduction");
-    stem.consume_back("_");
-    llvm::StringRef nearest = nearestWord(stem, reductionNames());
-    return fail("there is no reduction " + quoted(name) +
-                    (nearest.empty() ? "" : "; did you mean '" + nearest.str() + "_Reduction'?"),
-                stream.range(token));
-  }
-  stream.take();
-  std::vector<Argument> arguments;
-  if (!parseArguments(token, arguments))
-    return nullptr;
-  SourceRange where = stream.rangeSince(token);
-  if (!expectEnd())
-    return nullptr;
-  return interpretReduction(*info, std::move(arguments), where);
-}
 
 ExpressionRef Parser::parseWholeFormula() {
   if (stream.at(Token::Kind::End))
@@ -543,10 +295,6 @@ ExpressionRef Parser::parseWholeFormula() {
   ExpressionRef result = parseExpression();
   return result && expectEnd() ? result : nullptr;
 }
-
-//===----------------------------------------------------------------------===//
-// Doors
-//===----------------------------------------------------------------------===//
 
 namespace {
 enum class Outermost { Formula, Reduction, Either };
@@ -559,10 +307,8 @@ static ExpressionRef parseWhole(llvm::StringRef text, llvm::ArrayRef<Declaration
   if (!tokens)
     return nullptr;
   TokenStream stream(shared, std::move(*tokens));
-  bool reduction =
-      outermost == Outermost::Reduction || (outermost == Outermost::Either && stream.at(Token::Kind::Name) &&
-                                            stream.at("(", 1) && stream.str(stream.peek()).ends_with("Reduction"));
   Parser parser(stream, aliases, vocabulary, error);
+  bool reduction = outermost == Outermost::Reduction || (outermost == Outermost::Either && parser.atReduction());
   ExpressionRef result = reduction ? parser.parseWholeReduction() : parser.parseWholeFormula();
   // An argument used as two different things is an error of the text.
   if (result && !collectArguments(*result, aliases, error))

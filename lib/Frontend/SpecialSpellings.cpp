@@ -28,26 +28,6 @@ static Value logicalOr(Emitter &e) {
 }
 
 //===----------------------------------------------------------------------===//
-// Smooth steps: neither overflows, and both sides of 0 have their derivative
-//===----------------------------------------------------------------------===//
-
-/// exp(−|x|).
-static Value decay(Emitter &e) {
-  Value x = e.operand(0);
-  return exp(e, select(e, less(e, x, e.constant(0)), x, neg(e, x)));
-}
-
-static Value sigmoid(Emitter &e) {
-  Value u = decay(e), one = e.constant(1);
-  return div(e, select(e, less(e, e.operand(0), e.constant(0)), u, one), add(e, one, u));
-}
-
-static Value softplus(Emitter &e) {
-  Value x = e.operand(0), zero = e.constant(0);
-  return add(e, select(e, less(e, x, zero), zero, x), e.emit<Log1pOp>(decay(e)));
-}
-
-//===----------------------------------------------------------------------===//
 // Splines and series
 //===----------------------------------------------------------------------===//
 
@@ -76,8 +56,6 @@ llvm::ArrayRef<Spelling> keops::frontend::specialSpellings() {
       {"Not", "f", 0, KEOPS_EXPAND(indicator(e, compare(e, Comparison::EQ, e.operand(0), e.constant(0))))},
       {"Index_i", "", 0, KEOPS_EXPAND(e.indexNumber(IndexSet::I))},
       {"Index_j", "", 0, KEOPS_EXPAND(e.indexNumber(IndexSet::J))},
-      {"Sigmoid", "f", 0, sigmoid},
-      {"Softplus", "f", 0, softplus},
       {"BSpline", "ffi", 0, bspline},
       {"SoftDTW_SqDist", "fff", 0, softDTW},
   };

@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CoreOps.h"
+#include "Derivatives.h"
 
 #include <cmath>
 #include <limits>
@@ -54,12 +55,6 @@ static Value round(Emitter &e) {
   if (decimals > 0)
     return div(e, e.emit<RoundOp>(mul(e, x, scale)), scale);
   return mul(e, e.emit<RoundOp>(div(e, x, scale)), scale);
-}
-
-/// `atZero` where the argument is 0, else `otherwise`.
-static Value exceptAtZero(Emitter &e, double atZero, Value otherwise) {
-  Value isZero = compare(e, Comparison::EQ, e.operand(0), e.constant(0));
-  return select(e, isZero, e.constant(atZero), otherwise);
 }
 
 static Value power(Emitter &e) {
@@ -422,8 +417,6 @@ static llvm::ArrayRef<Spelling> realSpellings() {
       {"Step", "f", 0, step},
       {"ReLU", "f", 0, rectify},
       {"Round", "fi", 0, round},
-      {"XLogX", "f", 0, KEOPS_EXPAND(exceptAtZero(e, 0, mul(e, e.operand(0), e.emit<LogOp>(e.operand(0)))))},
-      {"SinXDivX", "f", 0, KEOPS_EXPAND(exceptAtZero(e, 1, div(e, e.emit<SinOp>(e.operand(0)), e.operand(0))))},
       {"Inv", "f", 0, KEOPS_EXPAND(div(e, e.constant(1), e.operand(0)))},
       {"Square", "f", 0, KEOPS_EXPAND(mul(e, e.operand(0), e.operand(0)))},
       {"Pow", "fi", 0, power},
@@ -472,6 +465,17 @@ static llvm::ArrayRef<Spelling> realSpellings() {
       {"RatCst", "ii", 0, KEOPS_EXPAND(quotient(e, e.integer(0), e.integer(1)))},
       {"IntInv", "i", 0, KEOPS_EXPAND(quotient(e, 1, e.integer(0)))},
       {"Zero", "i", 0, zero},
+      // Derivatives and linear operators. A reduction's forward result is found again by the compiler.
+      {"Grad", "fvf", 1, gradient},
+      {"Diff", "fvf", 0, directionalDerivative},
+      {"Grad_WithSavedForward", "fvff", 0, gradient},
+      {"Diff_WithSavedForward", "fvff", 0, directionalDerivative},
+      {"GradMatrix", "fv", 0, gradientMatrix},
+      {"Divergence", "fv", 0, divergence},
+      {"Laplacian", "fv", 0, laplacian},
+      {"TraceOperator", "fvf", 1, traceOperator},
+      {"AdjointOperator", "fvf", 0, adjointOperator},
+      {"SumLinOperator", "fvff", 2, sumLinearOperator},
       // Sharing is found by the compiler anyway.
       {"Factorize", "ff", 0, KEOPS_EXPAND(e.operand(0))},
       {"AutoFactorize", "f", 0, KEOPS_EXPAND(e.operand(0))},

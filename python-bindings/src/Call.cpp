@@ -39,7 +39,12 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
       isRatio(name == "SumSoftMaxWeight") {
   if (weight)
     reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
-  reduction.aliases = std::move(aliases);
+  // A formula may bring arguments along that no alias declares.
+  size_t declared = aliases.size();
+  reduction.aliases = reduction.formula.declarations(aliases);
+  if (reduction.weight)
+    reduction.aliases = reduction.weight->declarations(reduction.aliases);
+  this->declarations.insert(this->declarations.end(), reduction.aliases.begin() + declared, reduction.aliases.end());
 }
 
 Sums Callable::sumsFor(DType type) const {

@@ -64,7 +64,7 @@ private:
            const Sizes &sizes, const Ranges *ranges) const;
 
   Reduction reduction;
-  const std::vector<std::string> declarations;
+  std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
   const bool compensated;
   const bool isRatio;

@@ -12,7 +12,7 @@ import pytest
 import keops
 from keops.numpy import Genred
 
-# The names of PyKeOps: mathematics, variables and constants, complex numbers, sharing. Each has a line in TABLE.
+# The names of PyKeOps: mathematics, variables and constants, complex numbers, derivatives, sharing.
 NAMES = """
     Var IntCst RatCst Zero
     Minus Abs Sign Step ReLU Floor Round Exp Log XLogX Sin Cos SinXDivX Asin Acos Atan Inv Square Pow Sqrt Rsqrt
@@ -25,13 +25,9 @@ NAMES = """
     Real2Complex Imag2Complex ComplexReal ComplexImag Conj ComplexAdd ComplexSubtract ComplexMult ComplexDivide
     ComplexRealScal ComplexSquareAbs ComplexAbs ComplexAngle ComplexExp ComplexExp1j ComplexSum ComplexSumT
     BSpline SoftDTW_SqDist
-    Factorize AutoFactorize
-""".split()
-
-# Its derivatives and linear operators, which are no functions of numbers alone and are not checked here.
-DERIVATIVES = """
     GradMatrix Grad Diff Grad_WithSavedForward Diff_WithSavedForward Divergence Laplacian
     TraceOperator AdjointOperator SumLinOperator
+    Factorize AutoFactorize
 """.split()
 
 # Names that only its documentation or its older versions know, and names of our own.
@@ -292,6 +288,23 @@ TABLE = {
                        ("SoftDTW_SqDist(x,p,y)", "+x6 y1 p5", lambda x, y, p: soft_dtw(x, p, y)),
                        ("SoftDTW_SqDist(x,2*x,IntCst(1))*y", "+x6 y1",
                         lambda x, y: soft_dtw(x, 2 * x, np.ones((1, 1, 1))) * y)],
+    # Derivatives, further ones in test_derivatives.py; those of reductions are no functions of a pair.
+    "Grad": ("Grad(Exp(x*y),x,A)", "x3 y3 A3", lambda x, y, A: y * np.exp(x * y) * A),
+    "Diff": ("Diff(SqNorm2(x*y),x,A)", "x3 y3 A3", lambda x, y, A: total(2 * x * y**2 * A)),
+    "Grad_WithSavedForward": ("Grad_WithSavedForward(Exp(x*y),x,A,Exp(x*y))", "x3 y3 A3",
+                              lambda x, y, A: y * np.exp(x * y) * A),
+    "Diff_WithSavedForward": ("Diff_WithSavedForward(Exp(x*y),x,A,Exp(x*y))", "x3 y3 A3",
+                              lambda x, y, A: y * np.exp(x * y) * A),
+    "GradMatrix": ("GradMatrix(x*x*y,x)", "x3 y3", lambda x, y: flat(np.eye(3) * (2 * x * y)[..., None], 2)),
+    "Divergence": ("Divergence(x*SqNorm2(x)*y,x)", "x3 y1", lambda x, y: 5 * total(x**2) * y),
+    "Laplacian": ("Laplacian(Exp(-SqNorm2(x))*y,x)", "x3 y1",
+                  lambda x, y: (4 * total(x**2) - 6) * np.exp(-total(x**2)) * y),
+    "AdjointOperator": ("AdjointOperator(MatVecMult(A,x),x,y)", "x3 y2 A6",
+                        lambda x, y, A: np.einsum("...kl,...k->...l", matrices(A, 2, 3), y)),
+    "TraceOperator": ("TraceOperator(MatVecMult(A,x),x)", "x3 A9",
+                      lambda x, A: np.trace(matrices(A, 3, 3), axis1=-2, axis2=-1)[..., None] + 0 * total(x)),
+    "SumLinOperator": ("SumLinOperator(MatVecMult(A,x),x,y)", "x3 y2 A6",
+                       lambda x, y, A: total(np.einsum("...kl,...k->...l", matrices(A, 2, 3), y)) + 0 * total(x)),
     # Sharing, which is found anyway.
     "Factorize": ("Factorize(Exp(x-y)*Exp(x-y),Exp(x-y))", "x3 y3", lambda x, y: np.exp(x - y)**2),
     "AutoFactorize": ("AutoFactorize(Exp(x-y)+Exp(x-y))", "x3 y3", lambda x, y: 2 * np.exp(x - y)),
@@ -323,7 +336,7 @@ CASES = [(name, *entry) for name, entries in TABLE.items()
 def test_every_name_is_checked():
     assert set(TABLE) == set(NAMES + MORE_NAMES)
     # As many as PyKeOps has.
-    assert len(NAMES) == len(set(NAMES)) and len(NAMES + DERIVATIVES) == 99
+    assert len(NAMES) == len(set(NAMES)) == 99
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -498,6 +498,64 @@ keops.formula @k_smallest_of_two(%x: !keops.vec<1xf32, i>) {
 
 // -----
 
+keops.formula @softmax_without_weights(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{reduction 'SumSoftMaxWeight' expects 2 formulas, got 1}}
+  %0 = keops.reduce #keops.softmax over j (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @once_for_every_row(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{is computed once and expects operands that depend on 'j' or nothing, got '!keops.vec<1xf32, i>'}}
+  %0 = keops.reduce #keops.sum over j once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Derivatives
+//===----------------------------------------------------------------------===//
+
+keops.formula @cotangent_of_another_dimension(%x: !keops.vec<3xf32, i>) {
+  %0 = keops.fold #keops.sum %x : !keops.vec<3xf32, i>
+  // expected-error @below {{expects a cotangent of dimension 1, as its formula has, got dimension 3}}
+  %1 = keops.grad %0 wrt %x cotangent %x : !keops.vec<1xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @tangent_of_another_dimension(%x: !keops.vec<3xf32, i>) {
+  %0 = keops.fold #keops.sum %x : !keops.vec<3xf32, i>
+  // expected-error @below {{expects a tangent of dimension 3, as its variable has, got dimension 1}}
+  %1 = keops.diff %0 wrt %x tangent %0 : !keops.vec<1xf32, i>, !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @derivative_of_two_types(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf64, i>) {
+  // expected-error @below {{expects operands of one element type, got 'f64' and 'f32'}}
+  %0 = keops.grad %x wrt %x cotangent %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @total_of_other_rows(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) {
+  // expected-error @below {{is a total and expects a cotangent that depends on what its formula depends on, 'i', got 'j'}}
+  %0 = keops.grad total %x wrt %x cotangent %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  keops.return
+}
+
+// -----
+
+//===----------------------------------------------------------------------===//
+// Reductions
+//===----------------------------------------------------------------------===//
+
 keops.formula @logsumexp_of_three(%x: !keops.vec<1xf32, i>) {
   // expected-error @below {{reduction 'LogSumExp' expects 1 or 2 formulas, got 3}}
   %0 = keops.reduce #keops.logsumexp over j (%x, %x, %x) : (!keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>

@@ -18,6 +18,8 @@ func.func private @reduction_attributes() attributes {
   sum = #keops.sum, default = #keops.sum<blocks>, wide = #keops.sum<f64>, compensated = #keops.logsumexp<kahan>}
 // CHECK: {logsumexp = #keops.logsumexp}
 func.func private @logsumexp() attributes {logsumexp = #keops.logsumexp}
+// CHECK: {softmax = #keops.softmax}
+func.func private @softmax() attributes {softmax = #keops.softmax}
 // CHECK: [#keops.extremum<min>, #keops.extremum<max>, #keops.extremum<argmin>, #keops.extremum<argmax>,
 // CHECK-SAME: #keops.extremum<min_argmin>, #keops.extremum<max_argmax>]
 func.func private @extrema() attributes {
@@ -106,8 +108,16 @@ keops.formula @unary(%x: !keops.vec<3xf32, i>) -> !keops.vec<3xf32, i> {
   %14 = keops.rsqrt %13 : !keops.vec<3xf32, i>
   // CHECK-NEXT: %[[IPOW:.*]] = keops.ipow %[[RSQRT]], -3 : <3xf32, i>
   %15 = keops.ipow %14, -3 : !keops.vec<3xf32, i>
-  // CHECK-NEXT: keops.return %[[IPOW]]
-  keops.return %15 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[XLOGX:.*]] = keops.xlogx %[[IPOW]] : <3xf32, i>
+  %16 = keops.xlogx %15 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SINC:.*]] = keops.sinc %[[XLOGX]] : <3xf32, i>
+  %17 = keops.sinc %16 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SIGMOID:.*]] = keops.sigmoid %[[SINC]] : <3xf32, i>
+  %18 = keops.sigmoid %17 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: %[[SOFTPLUS:.*]] = keops.softplus %[[SIGMOID]] : <3xf32, i>
+  %19 = keops.softplus %18 : !keops.vec<3xf32, i>
+  // CHECK-NEXT: keops.return %[[SOFTPLUS]]
+  keops.return %19 : !keops.vec<3xf32, i>
 }
 
 // CHECK-LABEL: keops.formula @binary(
@@ -277,6 +287,42 @@ keops.formula @reductions(%x: !keops.vec<1xf32, i>, %y: !keops.vec<2xf32, j>) {
   %7:2 = keops.reduce #keops.k_smallest<3, kmin_argkmin> over j (%y) : (!keops.vec<2xf32, j>) -> (!keops.vec<6xf32, i>, !keops.vec<6xi64, i>)
   // CHECK-NEXT: keops.reduce #keops.sum over j (%[[Y]]) {keops.schedule = #keops.schedule<lane_axis = rows,
   %8 = keops.reduce #keops.sum over j (%y) {keops.schedule = #keops.schedule<lane_axis = rows, lanes = 8, rows = 8, columns = 8, chunk = 1, unroll = 16>} : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @means_and_single_rows(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<1xf32, i>, %[[Y:.*]]: !keops.vec<2xf32, j>)
+keops.formula @means_and_single_rows(%x: !keops.vec<1xf32, i>, %y: !keops.vec<2xf32, j>) {
+  // CHECK: keops.reduce #keops.softmax over j (%[[X]], %[[Y]]) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  %0 = keops.reduce #keops.softmax over j (%x, %y) : (!keops.vec<1xf32, i>, !keops.vec<2xf32, j>) -> !keops.vec<2xf32, i>
+  // One row for the call, not one for each i.
+  // CHECK-NEXT: keops.reduce #keops.sum over j once (%[[Y]]) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32>
+  %1 = keops.reduce #keops.sum over j once (%y) : (!keops.vec<2xf32, j>) -> !keops.vec<2xf32>
+  keops.return
+}
+
+// CHECK-LABEL: keops.formula @derivatives(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[Y:.*]]: !keops.vec<3xf32, j>, %[[E:.*]]: !keops.vec<1xf32, i>)
+keops.formula @derivatives(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %e: !keops.vec<1xf32, i>) {
+  // CHECK-NEXT: %[[MUL:.*]] = keops.mul
+  %0 = keops.mul %x, %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, j>
+  // CHECK-NEXT: %[[DOT:.*]] = keops.fold
+  %1 = keops.fold #keops.sum %0 : !keops.vec<3xf32, ij>
+  // For each pair the gradient depends on whatever an operand depends on.
+  // CHECK-NEXT: %[[G:.*]] = keops.grad %[[DOT]] wrt %[[X]] cotangent %[[E]] : <1xf32, ij>, <3xf32, i>, <1xf32, i>
+  %2 = keops.grad %1 wrt %x cotangent %e : !keops.vec<1xf32, ij>, !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+  // CHECK-NEXT: keops.neg %[[G]] : <3xf32, ij>
+  %3 = keops.neg %2 : !keops.vec<3xf32, ij>
+  // In total it depends on what the variable depends on.
+  // CHECK-NEXT: %[[T:.*]] = keops.grad total linear %[[DOT]] wrt %[[X]] cotangent %[[E]] : <1xf32, ij>, <3xf32, i>, <1xf32, i>
+  %4 = keops.grad total linear %1 wrt %x cotangent %e : !keops.vec<1xf32, ij>, !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+  // CHECK-NEXT: keops.neg %[[T]] : <3xf32, i>
+  %5 = keops.neg %4 : !keops.vec<3xf32, i>
+  // A tangent brings the indices that the variable does not have.
+  // CHECK-NEXT: %[[D:.*]] = keops.diff linear %[[X]] wrt %[[X]] tangent %[[Y]] : <3xf32, i>, <3xf32, i>, <3xf32, j>
+  %6 = keops.diff linear %x wrt %x tangent %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, j>
+  // CHECK-NEXT: keops.neg %[[D]] : <3xf32, ij>
+  %7 = keops.neg %6 : !keops.vec<3xf32, ij>
   keops.return
 }
 

@@ -148,6 +148,7 @@ struct Name {
 
 static constexpr Name names[] = {{"sum", "Sum", false},
                                  {"logsumexp", "LogSumExp", false},
+                                 {"sumsoftmaxweight", "SumSoftMaxWeight", false},
                                  {"min", "Min", false},
                                  {"max", "Max", false},
                                  {"argmin", "ArgMin", false},
@@ -168,9 +169,12 @@ static const Name *findName(llvm::StringRef text) {
   return nullptr;
 }
 
-/// True if `text` reads `Name_Reduction(…`.
+/// True if `text` reads `Name_Reduction(…`, or is a derivative of that: `Grad(Name_Reduction(…`.
 static bool isWholeReduction(llvm::StringRef text) {
-  return text.split('(').first.rtrim().lower().find("reduction") != std::string::npos;
+  auto names = [](char c) { return llvm::isAlnum(c) || c == '_' || c == '(' || c == ' '; };
+  llvm::SmallVector<llvm::StringRef> parts;
+  text.take_while(names).split(parts, '(');
+  return llvm::any_of(parts, [](llvm::StringRef part) { return part.rtrim().ends_with_insensitive("reduction"); });
 }
 
 static Request makeRequest(const Options &options, const std::vector<Argument> &arguments) {
@@ -221,8 +225,8 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
     fail("--k: expected at least 1, got " + llvm::Twine(options.k));
   if (!name->takesK && options.k.getNumOccurrences() > 0)
     fail("--k goes with kmin, argkmin and kmin_argkmin, not with " + options.reduce);
-  if (!options.weight.empty() && name->key != "logsumexp")
-    fail("--weight goes with logsumexp, not with " + options.reduce);
+  if (!options.weight.empty() && name->key != "logsumexp" && name->key != "sumsoftmaxweight")
+    fail("--weight goes with logsumexp and sumsoftmaxweight, not with " + options.reduce);
   if (options.over != "i" && options.over != "j")
     fail("--over: expected i or j, got '" + options.over + "'");
   request.k = options.k;

@@ -33,12 +33,13 @@ static cl::OptionCategory category("Options of keops-translate");
 
 static cl::opt<std::string> input(cl::Positional, cl::desc("<formula or file.mlir>"), cl::cat(category));
 static cl::list<std::string> aliases(cl::Positional, cl::desc("[name = Vi(dim) …]"), cl::cat(category));
-static cl::opt<std::string> product(
-    "to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
-    cl::desc("What to print: mlir (the formula), one of its phases simplified, scheduled, tiled, staged,\n"
-             "approximated, llvm; or llvmir, asm, obj, ptx"));
-static cl::opt<std::string> target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
-                                   cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
+static cl::opt<std::string>
+    product("to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
+            cl::desc("What to print: mlir (the formula), one of its phases expanded, simplified, scheduled, tiled,\n"
+                     "staged, approximated, llvm; or llvmir, asm, obj, ptx"));
+static cl::opt<std::string>
+    target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
+           cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
 static cl::opt<std::string> type("dtype", cl::init("f32"), cl::value_desc("type"), cl::cat(category),
                                  cl::desc("Type of numbers in formula text: f32 or f64"));
 static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::cat(category),
@@ -112,8 +113,8 @@ int main(int argc, char **argv) {
     module->print(stream);
     stream << "\n";
   } else if (product == "llvmir" || product == "asm") {
-    auto result = keops::compileToText(*module, options,
-                                       product == "asm" ? keops::TextKind::Assembly : keops::TextKind::LLVMIR);
+    auto result =
+        keops::compileToText(*module, options, product == "asm" ? keops::TextKind::Assembly : keops::TextKind::LLVMIR);
     if (!result)
       return fail(toString(result.takeError()));
     text = std::move(*result);
@@ -128,13 +129,15 @@ int main(int argc, char **argv) {
     auto gpuModules = module->getOps<mlir::gpu::GPUModuleOp>();
     if (gpuModules.empty())
       return fail("target '" + target + "' is a CPU; expected a GPU such as sm_90 for PTX");
-    auto result = keops::emitPTX(*gpuModules.begin(), module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
+    auto result =
+        keops::emitPTX(*gpuModules.begin(), module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
     if (!result)
       return fail(toString(result.takeError()));
     text = std::move(*result);
   } else {
     return fail("unknown product '" + product +
-                "'; expected mlir, simplified, scheduled, tiled, staged, approximated, llvm, llvmir, asm, obj or ptx");
+                "'; expected mlir, expanded, simplified, scheduled, tiled, staged, approximated, llvm, llvmir, asm, "
+                "obj or ptx");
   }
 
   std::string message;

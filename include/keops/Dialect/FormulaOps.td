@@ -69,11 +69,72 @@ def Keops_ReduceOp : Keops_Op<"reduce", [Pure, DeclareOpInterfaceMethods<InferTy
   let description = [{
     Combines the operands over all values of the index `over` with the monoid
     `reduction`. Operands need not depend on that index: a constant is summed
-    as often as there are columns. Results lose the index.
+    as often as there are columns. Results lose the index, and have a row for
+    each value of the other one, whether they depend on it or not; `once`, where
+    no operand depends on the other index, there is one row for the call.
   }];
-  let arguments = (ins Keops_ReductionInterface:$reduction, Keops_OverAttr:$over, Variadic<Keops_Number>:$terms);
+  let arguments = (ins Keops_ReductionInterface:$reduction, Keops_OverAttr:$over, Variadic<Keops_Number>:$terms,
+                       UnitAttr:$once);
   let results = (outs Variadic<Keops_Vec>:$results);
-  let assemblyFormat = "$reduction `over` `` $over ` ` `(` $terms `)` attr-dict `:` functional-type($terms, $results)";
+  let assemblyFormat = [{
+    $reduction `over` `` $over (`once` $once^)? ` ` `(` $terms `)` attr-dict `:` functional-type($terms, $results)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Derivatives: ops that `keops-expand-derivatives` writes out, so that nothing
+// after it knows of them
+//===----------------------------------------------------------------------===//
+
+def Keops_GradOp : Keops_Op<"grad", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "a cotangent carried back: (∂f/∂v)ᵀ e";
+  let description = [{
+    The cotangent of `variable` for the cotangent `cotangent` of `value`, which
+    has the same dimension as `value` (D1). Without `total` this is computed for
+    each pair on its own, and the result depends on all indices that an operand
+    depends on. With `total` it is the gradient of the sum of ⟨e, f⟩ over all
+    rows of f: the result depends on the indices of `variable` alone, all others
+    are summed over, and reductions may lie between `variable` and `value`. The
+    cotangent may then depend on what `value` depends on only (D2).
+
+    `linear` asserts that `value` is linear in `variable` (D3), which is checked
+    when the op is expanded.
+
+    Example:
+    ```mlir
+    %g = keops.grad %k wrt %x cotangent %e : <1xf32, ij>, <3xf32, i>, <1xf32, i>
+    ```
+  }];
+  let arguments = (ins Keops_Number:$value, Keops_Number:$variable, Keops_Number:$cotangent, UnitAttr:$total,
+                       UnitAttr:$linear);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = [{
+    (`total` $total^)? (`linear` $linear^)? $value `wrt` $variable `cotangent` $cotangent
+        attr-dict `:` type($value) `,` type($variable) `,` type($cotangent)
+  }];
+  let hasVerifier = 1;
+}
+
+def Keops_DiffOp : Keops_Op<"diff", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "a tangent carried forward: (∂f/∂v) u";
+  let description = [{
+    The tangent of `value` for the tangent `tangent` of `variable`, which has
+    the same dimension as `variable` (D1). The result depends on what `value`
+    depends on, and on what the tangent depends on and the variable does not.
+    `linear` as for `keops.grad`.
+
+    Example:
+    ```mlir
+    %t = keops.diff %k wrt %x tangent %u : <1xf32, ij>, <3xf32, i>, <3xf32, i>
+    ```
+  }];
+  let arguments = (ins Keops_Number:$value, Keops_Number:$variable, Keops_Number:$tangent, UnitAttr:$linear);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = [{
+    (`linear` $linear^)? $value `wrt` $variable `tangent` $tangent
+        attr-dict `:` type($value) `,` type($variable) `,` type($tangent)
+  }];
   let hasVerifier = 1;
 }
 

@@ -12,6 +12,7 @@
 #ifndef KEOPS_DIALECT_KEOPS_H
 #define KEOPS_DIALECT_KEOPS_H
 
+#include "keops/Dialect/DerivativeBuilder.h"
 #include "keops/Dialect/Lane.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -28,9 +29,9 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "keops/Dialect/KeopsAttrInterfaces.h.inc"
 #include "keops/Dialect/KeopsDialect.h.inc"
 #include "keops/Dialect/KeopsEnums.h.inc"
-#include "keops/Dialect/KeopsAttrInterfaces.h.inc"
 #include "keops/Dialect/KeopsOpInterfaces.h.inc"
 
 namespace keops {
@@ -41,6 +42,10 @@ class Pointwise : public mlir::OpTrait::TraitBase<ConcreteOp, Pointwise> {};
 /// Marks ops that are not continuous; see PointwiseOps.td.
 template <typename ConcreteOp>
 class Jumps : public mlir::OpTrait::TraitBase<ConcreteOp, Jumps> {};
+
+/// Marks ops whose derivative is zero wherever it exists.
+template <typename ConcreteOp>
+class ZeroDerivative : public mlir::OpTrait::TraitBase<ConcreteOp, ZeroDerivative> {};
 } // namespace keops
 
 #define GET_TYPEDEF_CLASSES

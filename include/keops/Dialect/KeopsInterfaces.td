@@ -52,21 +52,42 @@ def Keops_FormulaOpInterface : OpInterface<"FormulaOpInterface"> {
 def Keops_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   let cppNamespace = "::keops";
   let description = [{
-    An op with derivatives, both as formula ops: the tangent of the result for
-    given tangents of the operands, and the cotangents of the operands for a
-    given cotangent of the result. Used by differentiation only.
+    An op with derivatives, given as formula ops and written with a
+    `DerivativeBuilder`, in which a null value is zero. Used by differentiation
+    only.
+
+    A pointwise op says in `timesPartial` what it has to say; tangent and
+    adjoint follow, sums over the components of a broadcast operand included.
+    Every other op says both, and whether it is linear. An op whose derivative
+    is zero wherever it exists implements nothing and has the trait
+    `ZeroDerivative`.
   }];
   let methods = [
     InterfaceMethod<[{
-      Builds the tangent of the result; `tangents` holds one value per operand,
-      null where it is zero.
-    }], "::mlir::Value", "buildTangent",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$tangents)>,
+      For pointwise ops: `value` times the derivative of the result with respect
+      to operand `operand`, component by component.
+    }], "::mlir::Value", "timesPartial",
+      (ins "::keops::DerivativeBuilder &":$b, "unsigned":$operand, "::mlir::Value":$value), [{}], [{
+        llvm_unreachable("an op that is not pointwise builds its tangent and adjoint itself");
+      }]>,
     InterfaceMethod<[{
-      Builds the cotangent of every operand, null where it is zero.
-    }], "void", "buildAdjoint",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::Value":$cotangent,
-           "::llvm::SmallVectorImpl<::mlir::Value> &":$cotangents)>,
+      Builds the tangent of the result; `tangents` holds one value per operand,
+      of the operand's dimension, or null.
+    }], "::mlir::Value", "buildTangent",
+      (ins "::keops::DerivativeBuilder &":$b, "::llvm::ArrayRef<::mlir::Value>":$tangents), [{}], [{
+        return ::keops::detail::pointwiseTangent($_op.getOperation(), b, tangents);
+      }]>,
+    InterfaceMethod<[{
+      Builds the cotangent of operand `operand`, of its dimension, for the
+      cotangent of the result.
+    }], "::mlir::Value", "buildAdjoint",
+      (ins "::keops::DerivativeBuilder &":$b, "unsigned":$operand, "::mlir::Value":$cotangent), [{}], [{
+        return ::keops::detail::pointwiseAdjoint($_op.getOperation(), b, operand, cotangent);
+      }]>,
+    InterfaceMethod<[{
+      True if the result is linear, not only affine, in the operands that
+      `variable` marks, taken together.
+    }], "bool", "isLinearIn", (ins "const ::llvm::SmallBitVector &":$variable), [{}], [{ return false; }]>,
   ];
 }
 
@@ -111,11 +132,37 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
       "::keops::LaneValue", "finalize", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
                                              "unsigned":$number, "::keops::LaneIndex":$d)>,
     InterfaceMethod<[{
-      Builds the cotangents of the operands for given cotangents of the results,
-      or fails when the reduction has no derivative rule.
+      Builds the tangents of the results of `reduce` for those of its terms, null
+      where zero; fails when the reduction has no derivative.
+    }], "::mlir::LogicalResult", "buildTangent",
+      (ins "::keops::DerivativeBuilder &":$b, "::mlir::Operation *":$reduce, "::llvm::ArrayRef<::mlir::Value>":$tangents,
+           "::llvm::SmallVectorImpl<::mlir::Value> &":$results), [{}], [{ return ::mlir::failure(); }]>,
+    InterfaceMethod<[{
+      Builds the cotangents of the terms of `reduce` for those of its results,
+      null where zero, each divided by the reduction's density (see
+      `buildDensity`); fails when the reduction has no derivative.
     }], "::mlir::LogicalResult", "buildAdjoint",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::Operation *":$reduce, "::mlir::ValueRange":$cotangents,
-           "::llvm::SmallVectorImpl<::mlir::Value> &":$adjoints), [{}], [{ return ::mlir::failure(); }]>,
+      (ins "::keops::DerivativeBuilder &":$b, "::mlir::Operation *":$reduce, "::llvm::ArrayRef<::mlir::Value>":$cotangents,
+           "::llvm::SmallVectorImpl<::keops::TermCotangent> &":$terms), [{}], [{ return ::mlir::failure(); }]>,
+    InterfaceMethod<[{
+      Builds the density, a number for each pair with which the cotangents of
+      the terms are multiplied; null if it is 1.
+    }], "::mlir::Value", "buildDensity", (ins "::keops::DerivativeBuilder &":$b, "::mlir::Operation *":$reduce),
+      [{}], [{ return {}; }]>,
+    InterfaceMethod<[{
+      Builds the sum over the reduced index of the density times `value`,
+      without the density, which may need a pass of its own.
+    }], "::mlir::Value", "buildWeightedSum",
+      (ins "::keops::DerivativeBuilder &":$b, "::mlir::Operation *":$reduce, "::mlir::Value":$value), [{}], [{
+        return ::keops::detail::sumOverReduced(b, reduce, value);
+      }]>,
+    // Over components.
+    InterfaceMethod<[{
+      For `keops.fold`: the gradient of the one result with respect to the
+      components of `operand`; null where there is none.
+    }], "::mlir::FailureOr<::mlir::Value>", "buildFoldGradient",
+      (ins "::keops::DerivativeBuilder &":$b, "::mlir::Value":$operand, "::mlir::Value":$result),
+      [{}], [{ return ::mlir::failure(); }]>,
   ];
 }
 

@@ -42,8 +42,9 @@ def Keops_SumSchemeParameter : EnumParameter<Keops_SumScheme> {
   let defaultValue = "::keops::SumScheme::Blocks";
 }
 
+// `more` names further methods that the reduction defines; without those for derivatives it has none.
 class Keops_Reduction<string name, string attrMnemonic, list<string> more = []> : AttrDef<Keops_Dialect, name,
-    [DeclareAttrInterfaceMethods<Keops_ReductionInterface, !listconcat(["preferredChunk"], more)>]> {
+    [DeclareAttrInterfaceMethods<Keops_ReductionInterface, ["preferredChunk"] # more>]> {
   let mnemonic = attrMnemonic;
 }
 
@@ -51,17 +52,18 @@ class Keops_Reduction<string name, string attrMnemonic, list<string> more = []> 
 /// float64 across tiles (`blocks`), in float64 throughout (`f64`), or as blocks
 /// with a second slot that collects the rounding errors (`kahan`).
 class Keops_Summation<string name, string attrMnemonic, list<string> more = []>
-    : Keops_Reduction<name, attrMnemonic, more> {
+    : Keops_Reduction<name, attrMnemonic, ["buildTangent", "buildAdjoint"] # more> {
   let parameters = (ins Keops_SumSchemeParameter:$scheme);
   let builders = [AttrBuilder<(ins), [{ return $_get($_ctxt, ::keops::SumScheme::Blocks); }]>];
   let assemblyFormat = "(`<` $scheme^ `>`)?";
 }
 
-def Keops_SumAttr : Keops_Summation<"Sum", "sum"> {
+def Keops_SumAttr : Keops_Summation<"Sum", "sum", ["buildFoldGradient"]> {
   let summary = "sum of each component; 0 over no column";
 }
 
-def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp", ["resume"]> {
+def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp",
+    ["resume", "buildDensity", "buildWeightedSum", "buildFoldGradient"]> {
   let summary = "log Σ exp(F), or log Σ exp(F)·G with a second operand G";
   let description = [{
     The state is a running maximum m and the sums s of exp(F − m)·G, so nothing
@@ -70,7 +72,16 @@ def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp", ["resume"]> 
   }];
 }
 
-def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum"> {
+def Keops_SoftmaxAttr : Keops_Summation<"Softmax", "softmax", ["resume", "buildDensity", "buildWeightedSum"]> {
+  let summary = "mean of G with weights exp(F): Σ exp(F)·G / Σ exp(F)";
+  let description = [{
+    The state is that of the log-sum-exp, and the sum of the weights besides, so
+    nothing overflows and G may have any sign. A term −inf has weight 0; over no
+    column, or none of positive weight, the result is NaN. F has dimension 1.
+  }];
+}
+
+def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum", ["buildFoldGradient"]> {
   let summary = "smallest or largest of each component, and where it is";
   let description = [{
     Among equal terms the smallest index wins. NaN terms are passed over; over
@@ -85,7 +96,7 @@ def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum"> {
   }];
 }
 
-def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest"> {
+def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest", ["buildFoldGradient"]> {
   let summary = "the k smallest of each component in increasing order, and where they are";
   let description = [{
     Ties are ordered by index. NaN and +inf terms are passed over; ranks that no

@@ -29,6 +29,14 @@ def Keops_Pointwise : NativeOpTrait<"Pointwise"> { let cppNamespace = "::keops";
 // The result jumps where an operand passes a threshold, so that a rounding of the operand may show in full.
 def Keops_Jumps : NativeOpTrait<"Jumps"> { let cppNamespace = "::keops"; }
 
+// The derivative is zero wherever it exists.
+def Keops_ZeroDerivative : NativeOpTrait<"ZeroDerivative"> { let cppNamespace = "::keops"; }
+
+// The derivative of a pointwise op, by its partial derivatives; with the words whether it may be linear.
+def Keops_PartialDerivatives : DeclareOpInterfaceMethods<Keops_DifferentiableOpInterface, ["timesPartial"]>;
+def Keops_LinearPartialDerivatives :
+    DeclareOpInterfaceMethods<Keops_DifferentiableOpInterface, ["timesPartial", "isLinearIn"]>;
+
 // Every op of the formula level: pure, result type inferred, knows its components.
 class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
     Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
@@ -39,7 +47,7 @@ class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
 }
 
 // One number to one number. `kind` is the lane's name of the function.
-class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
+class Keops_UnaryKindOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
     Keops_FormulaOp<mnemonic, text, traits # [Keops_Pointwise]> {
   let arguments = (ins Keops_Number:$operand);
   let results = (outs Keops_Number:$result);
@@ -50,10 +58,18 @@ class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> trait
   let hasFolder = 1;
 }
 
-def Keops_NegOp : Keops_UnaryOp<"neg", "Neg", "Minus"> { let summary = "negate"; let hasCanonicalizer = 1; }
-def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> { let summary = "absolute value"; }
-def Keops_FloorOp : Keops_UnaryOp<"floor", "Floor", "Floor", [Keops_Jumps]> { let summary = "round towards −inf"; }
-def Keops_RoundOp : Keops_UnaryOp<"round", "Round", "", [Keops_Jumps]> {
+class Keops_UnaryOp<string mnemonic, string kind, string text> :
+    Keops_UnaryKindOp<mnemonic, kind, text, [Keops_PartialDerivatives]>;
+class Keops_JumpOp<string mnemonic, string kind, string text> :
+    Keops_UnaryKindOp<mnemonic, kind, text, [Keops_ZeroDerivative, Keops_Jumps]>;
+
+def Keops_NegOp : Keops_UnaryKindOp<"neg", "Neg", "Minus", [Keops_LinearPartialDerivatives]> {
+  let summary = "negate";
+  let hasCanonicalizer = 1;
+}
+def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> { let summary = "absolute value; derivative 0 at 0"; }
+def Keops_FloorOp : Keops_JumpOp<"floor", "Floor", "Floor"> { let summary = "round towards −inf"; }
+def Keops_RoundOp : Keops_JumpOp<"round", "Round", ""> {
   let summary = "round to the nearest integer, halves away from zero";
 }
 def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> { let summary = "exponential"; }
@@ -67,9 +83,23 @@ def Keops_AcosOp : Keops_UnaryOp<"acos", "Acos", "Acos"> { let summary = "arc co
 def Keops_AtanOp : Keops_UnaryOp<"atan", "Atan", "Atan"> { let summary = "arc tangent"; }
 def Keops_TanhOp : Keops_UnaryOp<"tanh", "Tanh", "Tanh"> { let summary = "hyperbolic tangent"; }
 def Keops_ErfOp : Keops_UnaryOp<"erf", "Erf", "Erf"> { let summary = "error function"; }
-def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> { let summary = "square root; NaN below 0"; }
+def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> { let summary = "square root; NaN below 0; derivative 0 at 0"; }
+def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> { let summary = "power of 2"; }
+def Keops_Log2Op : Keops_UnaryOp<"log2", "Log2", "Log2"> { let summary = "logarithm to base 2; −inf at 0, NaN below"; }
+def Keops_Expm1Op : Keops_UnaryOp<"expm1", "Expm1", "Expm1"> {
+  let summary = "exponential less 1, accurate near 0";
+}
+def Keops_Log1pOp : Keops_UnaryOp<"log1p", "Log1p", "Log1p"> {
+  let summary = "logarithm of 1 + x, accurate near 0; −inf at −1, NaN below";
+}
+def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> { let summary = "hyperbolic sine"; }
+def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> { let summary = "hyperbolic cosine"; }
+def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> { let summary = "tangent of radians"; }
+def Keops_LgammaOp : Keops_UnaryKindOp<"lgamma", "Lgamma", "Lgamma"> {
+  let summary = "logarithm of the absolute value of the gamma function; inf at 0, −1, −2, …";
+}
 
-def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt", [Keops_Pointwise]> {
+def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt", [Keops_Pointwise, Keops_PartialDerivatives]> {
   let summary = "reciprocal square root, 0 at 0";
   let description = [{
     1/√x, but 0 where x = 0: norms of coincident points then have derivative 0
@@ -80,13 +110,34 @@ def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt", [Keops_Pointwise]> {
   let assemblyFormat = "$operand attr-dict `:` type($operand)";
 }
 
-def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", "", [Keops_Pointwise]> {
+def Keops_IntegerPowOp : Keops_FormulaOp<"ipow", "", [Keops_Pointwise, Keops_PartialDerivatives]> {
   let summary = "raise to an integer power";
   let description = [{x^exponent by repeated squaring; 1 for exponent 0, also at 0 and NaN.}];
   let arguments = (ins Keops_Number:$operand, I64Attr:$exponent);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `,` $exponent attr-dict `:` type($operand)";
   let hasFolder = 1;
+}
+
+// Functions made of several operations, where the derivative or an edge is not what those give.
+class Keops_CompositeOp<string mnemonic, string text> :
+    Keops_FormulaOp<mnemonic, text, [Keops_Pointwise, Keops_PartialDerivatives]> {
+  let arguments = (ins Keops_Number:$operand);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = "$operand attr-dict `:` type($operand)";
+}
+
+def Keops_XLogXOp : Keops_CompositeOp<"xlogx", "XLogX"> {
+  let summary = "x log x; 0 at 0, NaN below; derivative −inf at 0";
+}
+def Keops_SincOp : Keops_CompositeOp<"sinc", "SinXDivX"> {
+  let summary = "sin x / x; 1 at 0, where the derivatives are taken as 0";
+}
+def Keops_SigmoidOp : Keops_CompositeOp<"sigmoid", "Sigmoid"> {
+  let summary = "1 / (1 + exp(−x)), also where exp(−x) is infinite";
+}
+def Keops_SoftplusOp : Keops_CompositeOp<"softplus", "Softplus"> {
+  let summary = "log(1 + exp(x)), also where exp(x) is infinite or far below 1";
 }
 
 // Two numbers to one number.
@@ -101,18 +152,18 @@ class Keops_BinaryOp<string mnemonic, string kind, string text, list<Trait> trai
   let hasFolder = 1;
 }
 
-def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative]> { let summary = "add"; }
-def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract"> { let summary = "subtract"; }
-def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative]> { let summary = "multiply"; }
-def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide"> {
+def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative, Keops_LinearPartialDerivatives]> { let summary = "add"; }
+def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract", [Keops_LinearPartialDerivatives]> { let summary = "subtract"; }
+def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative, Keops_LinearPartialDerivatives]> { let summary = "multiply"; }
+def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide", [Keops_LinearPartialDerivatives]> {
   let summary = "divide";
   let hasCanonicalizer = 1;
 }
-def Keops_PowfOp : Keops_BinaryOp<"powf", "Powf", "Powf"> {
+def Keops_PowfOp : Keops_BinaryOp<"powf", "Powf", "Powf", [Keops_PartialDerivatives]> {
   let summary = "raise to a power";
   let description = [{As C's `pow`: a negative base needs an integer-valued exponent, else NaN.}];
 }
-def Keops_Atan2Op : Keops_BinaryOp<"atan2", "Atan2", "Atan2"> {
+def Keops_Atan2Op : Keops_BinaryOp<"atan2", "Atan2", "Atan2", [Keops_PartialDerivatives]> {
   let summary = "angle of the point (rhs, lhs), in (−π, π]";
 }
 
@@ -124,7 +175,7 @@ def Keops_Comparison : I32EnumAttr<"Comparison", "IEEE comparison", [
 }
 def Keops_ComparisonAttr : EnumAttr<Keops_Dialect, Keops_Comparison, "comparison">;
 
-def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise, Keops_Jumps]> {
+def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise, Keops_ZeroDerivative, Keops_Jumps]> {
   let summary = "compare";
   let description = [{True or false for each component; with a NaN only `ne` is true.}];
   let arguments = (ins Keops_ComparisonAttr:$predicate, Keops_Number:$lhs, Keops_Number:$rhs);
@@ -133,39 +184,26 @@ def Keops_CmpOp : Keops_FormulaOp<"cmp", "", [Keops_Pointwise, Keops_Jumps]> {
   let hasFolder = 1;
 }
 
-def Keops_SelectOp : Keops_FormulaOp<"select", "", [Keops_Pointwise]> {
+def Keops_SelectOp : Keops_FormulaOp<"select", "", [Keops_Pointwise,
+    DeclareOpInterfaceMethods<Keops_DifferentiableOpInterface, ["timesPartial", "buildTangent", "isLinearIn"]>]> {
   let summary = "choose one of two numbers";
-  let description = [{`lhs` where the condition holds, else `rhs`; the other is not looked at, even if NaN.}];
+  let description = [{
+    `lhs` where the condition holds, else `rhs`; the other is not looked at,
+    even if NaN. The cotangent goes to the chosen one, and 0 to the other.
+  }];
   let arguments = (ins Keops_Mask:$condition, Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$condition `,` $lhs `,` $rhs attr-dict `:` type($condition) `,` type($lhs) `,` type($rhs)";
 }
 
-def Keops_IndicatorOp : Keops_FormulaOp<"indicator", "", [Keops_Pointwise]> {
+def Keops_IndicatorOp : Keops_FormulaOp<"indicator", "", [Keops_Pointwise, Keops_ZeroDerivative]> {
   let summary = "1 where a condition holds, else 0";
   let arguments = (ins Keops_Mask:$operand, TypeAttr:$elementType);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `as` $elementType attr-dict `:` type($operand)";
 }
 
-// Further elementary functions.
-
-def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> { let summary = "power of 2"; }
-def Keops_Log2Op : Keops_UnaryOp<"log2", "Log2", "Log2"> { let summary = "logarithm to base 2; −inf at 0, NaN below"; }
-def Keops_Expm1Op : Keops_UnaryOp<"expm1", "Expm1", "Expm1"> {
-  let summary = "exponential less 1, accurate near 0";
-}
-def Keops_Log1pOp : Keops_UnaryOp<"log1p", "Log1p", "Log1p"> {
-  let summary = "logarithm of 1 + x, accurate near 0; −inf at −1, NaN below";
-}
-def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> { let summary = "hyperbolic sine"; }
-def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> { let summary = "hyperbolic cosine"; }
-def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> { let summary = "tangent of radians"; }
-def Keops_LgammaOp : Keops_UnaryOp<"lgamma", "Lgamma", "Lgamma"> {
-  let summary = "logarithm of the absolute value of the gamma function; inf at 0, −1, −2, …";
-}
-
-def Keops_IndexOp : Keops_Op<"index", [Pure, Keops_Pointwise,
+def Keops_IndexOp : Keops_Op<"index", [Pure, Keops_Pointwise, Keops_ZeroDerivative,
     DeclareOpInterfaceMethods<Keops_FormulaOpInterface, ["component", "cost"]>]> {
   let summary = "the number of the row or column at hand";
   let description = [{

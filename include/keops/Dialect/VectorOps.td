@@ -16,7 +16,11 @@
 include "keops/Dialect/PointwiseOps.td"
 include "keops/Dialect/KeopsReductions.td"
 
-def Keops_ConstantOp : Keops_Op<"constant", [Pure, ConstantLike,
+// The derivative of an op that is not pointwise, and of one that is linear in one operand or more at once.
+def Keops_Derivatives :
+    DeclareOpInterfaceMethods<Keops_DifferentiableOpInterface, ["buildTangent", "buildAdjoint", "isLinearIn"]>;
+
+def Keops_ConstantOp : Keops_Op<"constant", [Pure, ConstantLike, Keops_ZeroDerivative,
     DeclareOpInterfaceMethods<Keops_FormulaOpInterface, ["component", "cost"]>]> {
   let summary = "the same number in every component";
   let description = [{
@@ -33,7 +37,7 @@ def Keops_ConstantOp : Keops_Op<"constant", [Pure, ConstantLike,
   let extraClassDefinition = [{ ::llvm::StringRef $cppClass::spelling() { return ""; } }];
 }
 
-def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT"> {
+def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT", [Keops_Derivatives]> {
   let summary = "replicate a scalar";
   let arguments = (ins Keops_Number:$operand, I64Attr:$dim);
   let results = (outs Keops_Number:$result);
@@ -41,14 +45,14 @@ def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT"> {
   let hasVerifier = 1;
 }
 
-def Keops_ConcatOp : Keops_FormulaOp<"concat", "Concat"> {
+def Keops_ConcatOp : Keops_FormulaOp<"concat", "Concat", [Keops_Derivatives]> {
   let summary = "put components one after the other";
   let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
 }
 
-def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract"> {
+def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract", [Keops_Derivatives]> {
   let summary = "components [offset, offset + size)";
   let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$size);
   let results = (outs Keops_Number:$result);
@@ -57,7 +61,7 @@ def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract"> {
   let hasFolder = 1;
 }
 
-def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT"> {
+def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT", [Keops_Derivatives]> {
   let summary = "zeros with the operand at an offset";
   let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$dim);
   let results = (outs Keops_Number:$result);
@@ -65,7 +69,7 @@ def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT"> {
   let hasVerifier = 1;
 }
 
-def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot", [Keops_Jumps]> {
+def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot", [Keops_ZeroDerivative, Keops_Jumps]> {
   let summary = "1 at a computed position, 0 elsewhere";
   let description = [{
     The position is the operand rounded to the nearest integer, halves upwards.
@@ -77,11 +81,12 @@ def Keops_OneHotOp : Keops_FormulaOp<"one_hot", "OneHot", [Keops_Jumps]> {
   let hasVerifier = 1;
 }
 
-def Keops_FoldOp : Keops_FormulaOp<"fold", ""> {
+def Keops_FoldOp : Keops_FormulaOp<"fold", "", [Keops_Derivatives]> {
   let summary = "reduce the components of a vector to one";
   let description = [{
     The same monoids as over pairs, here over components: a sum, an extremum, or
-    the position of one as a number.
+    the position of one as a number. The derivative of an extremum is that of
+    its first place.
 
     Example:
     ```mlir
@@ -95,7 +100,7 @@ def Keops_FoldOp : Keops_FormulaOp<"fold", ""> {
   let hasFolder = 1;
 }
 
-def Keops_TensorDotOp : Keops_FormulaOp<"tensordot", ""> {
+def Keops_TensorDotOp : Keops_FormulaOp<"tensordot", "", [Keops_Derivatives]> {
   let summary = "contract two vectors seen as tensors";
   let description = [{
     Operands are row-major tensors of shapes `lhs_shape` and `rhs_shape`; axes
@@ -128,7 +133,7 @@ def Keops_TensorDotOp : Keops_FormulaOp<"tensordot", ""> {
 // Pairs of components: complex numbers are vectors (re, im, re, im, …)
 //===----------------------------------------------------------------------===//
 
-def Keops_InterleaveOp : Keops_FormulaOp<"interleave", ""> {
+def Keops_InterleaveOp : Keops_FormulaOp<"interleave", "", [Keops_Derivatives]> {
   let summary = "alternate the components of two vectors";
   let description = [{
     (a₀, b₀, a₁, b₁, …) for operands of equal dimensions. With `deinterleave` it
@@ -140,7 +145,7 @@ def Keops_InterleaveOp : Keops_FormulaOp<"interleave", ""> {
   let hasFolder = 1;
 }
 
-def Keops_DeinterleaveOp : Keops_FormulaOp<"deinterleave", ""> {
+def Keops_DeinterleaveOp : Keops_FormulaOp<"deinterleave", "", [Keops_Derivatives]> {
   let summary = "every second component, from component `part` on";
   let description = [{Part 0 or 1 of a vector of even dimension: its real or its imaginary parts.}];
   let arguments = (ins Keops_Number:$operand, I64Attr:$part);

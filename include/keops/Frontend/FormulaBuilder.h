@@ -19,6 +19,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +28,7 @@ namespace keops::frontend {
 
 struct Program;
 struct Diagnostic;
+struct Expression;
 
 /// Builds a module that holds `keops.formula @formula` with one block argument
 /// per argument of the call, in order of position, all of `elementType` (f32 or
@@ -36,6 +39,16 @@ struct Diagnostic;
 mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program,
                                               mlir::Type elementType, Diagnostic &error,
                                               SumScheme scheme = SumScheme::Blocks);
+
+/// Components of `formula`, which may depend on both indices; of the first result
+/// if it is a reduction. None, with an error, if it has no meaning.
+std::optional<int64_t> dimensionOf(const std::shared_ptr<const Expression> &formula, Diagnostic &error);
+
+/// A variable for the cotangent that `call`, a Grad of two arguments, leaves
+/// out: it stands at `position`, and depends on the index that the variable does
+/// not depend on, or for a reduction on the index of its result. Null, with an
+/// error, if there is no such variable.
+std::shared_ptr<const Expression> makeCotangent(const Expression &call, int64_t position, Diagnostic &error);
 
 /// Names of all operations that formula text may call, sorted: those the
 /// registered ops of the dialect spell, and the spellings made of several.

@@ -99,6 +99,11 @@ ExpressionRef parseFormula(llvm::StringRef text, llvm::ArrayRef<Declaration> ali
 ExpressionRef parseReduction(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases, const Vocabulary &vocabulary,
                              Diagnostic &error);
 
+/// True for a reduction, and for a derivative of one.
+bool isReduction(const Expression &root);
+/// The index that the rows of such a result run over; Parameter if it has one row.
+Category resultCategory(const Expression &root);
+
 /// A formula or a reduction, and all arguments of its call in order of position.
 struct Program {
   ExpressionRef root;

@@ -141,6 +141,15 @@ const std::vector<OpCase> &opCases() {
       {"keops.sqrt", "%r = keops.sqrt %a : A", {4, 0, -1, inf, nan}, {}, {2, 0, nan, inf, nan}},
       // 0 at 0, so that normalising the zero vector gives the zero vector.
       {"keops.rsqrt", "%r = keops.rsqrt %a : A", {4, 0, -1, inf, nan}, {}, {0.5, 0, nan, 0, nan}},
+      {"keops.xlogx", "%r = keops.xlogx %a : A", {1, M_E, 0, -1, inf, nan}, {}, {0, M_E, 0, nan, inf, nan}},
+      {"keops.sinc", "%r = keops.sinc %a : A", {0, M_PI / 2, inf, nan}, {}, {1, 2 / M_PI, nan, nan}},
+      {"keops.sigmoid", "%r = keops.sigmoid %a : A", {0, 1000, -1000, -inf, nan}, {}, {0.5, 1, 0, 0, nan}},
+      // Neither overflows nor loses the small term.
+      {"keops.softplus",
+       "%r = keops.softplus %a : A",
+       {0, 1000, -40, -inf, inf, nan},
+       {},
+       {M_LN2, 1000, 4.248354255291589e-18, 0, inf, nan}},
       {"keops.ipow", "%r = keops.ipow %a, -2 : A", {2, -2, 0, inf, nan}, {}, {0.25, 0.25, inf, 0, nan}},
       {"keops.ipow", "%r = keops.ipow %a, 0 : A", {2, 0, inf, nan}, {}, {1, 1, 1, 1}},
       {"keops.ipow", "%r = keops.ipow %a, 5 : A", {2, -2, -inf}, {}, {32, -32, -inf}},
@@ -358,6 +367,17 @@ TEST_F(InterpreterTest, Sum) {
   expectSame(reduce("#keops.sum", {{1}, {nan}, {3}}, 1, {kOne})[0], {nan}, "sum with NaN");
   expectSame(reduce("#keops.sum", {{inf}, {-inf}}, 1, {kOne})[0], {nan}, "sum of both infinities");
   expectSame(reduce("#keops.sum", Array{}, 2, {"!keops.vec<2xf64, i>"})[0], {0, 0}, "sum over no column");
+}
+
+TEST_F(InterpreterTest, Softmax) {
+  auto value = [&](const Array &terms, const Array &weights) {
+    return reduceAll("#keops.softmax", {terms, weights}, {1, 2}, {"!keops.vec<2xf64, i>"})[0];
+  };
+  expectSame(value({{0}, {std::log(3)}}, {{1, -1}, {5, 3}}), {4, 2}, "weights 1/4 and 3/4");
+  expectSame(value({{1000}, {1000}}, {{1, -1}, {3, -5}}), {2, -3}, "large exponents");
+  expectSame(value({{-inf}, {-1000}}, {{7, 7}, {2, 3}}), {2, 3}, "a weight of 0");
+  expectSame(value({{nan}, {0}}, {{1, 1}, {2, 2}}), {nan, nan}, "a weight that is NaN");
+  expectSame(value({}, {}), {nan, nan}, "over no column");
 }
 
 TEST_F(InterpreterTest, LogSumExp) {

@@ -14,6 +14,9 @@
 #include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaParser.h"
 #include "keops/Frontend/FormulaPrinter.h"
+#include "keops/Transforms/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
 
 #include "gtest/gtest.h"
 
@@ -79,6 +82,9 @@ protected:
     EXPECT_TRUE(module) << error.render();
     if (!module)
       return {};
+    mlir::PassManager manager(&context);
+    manager.addNestedPass<FormulaFuncOp>(createKeopsExpandDerivatives());
+    EXPECT_TRUE(mlir::succeeded(manager.run(*module))) << text;
     InterpreterInputs data;
     data.read = [](unsigned argument, int64_t, int64_t d) { return inputs()[argument].values[d]; };
     return interpret(*module->getOps<FormulaFuncOp>().begin(), data, 0)[0].values;
@@ -235,6 +241,34 @@ static const std::vector<Known> &knownValues() {
       {"RatCst(6,4)", {1.5}},
       {"IntInv(4)", {0.25}},
       {"Zero(2)", {0, 0}},
+      {"Grad(Square(x),x,e)", {4, -8, -6}},
+      {"Grad(x|y,x,s)", {1, 8, -2}},
+      {"Grad(Exp(y),x,e)", {0, 0, 0}},
+      {"Grad(Grad(x**3,x,e),x,y)", {6, -96, 18}},
+      {"Diff(x*y,x,e)", {1, 8, 1}},
+      {"Diff(x*y,(x,y),(e,x))", {2, 12, 10}},
+      {"Diff(x*y,[x],[e])", {1, 8, 1}},
+      {"Grad_WithSavedForward(Square(x),x,e,s)", {4, -8, -6}},
+      {"Diff_WithSavedForward(x*y,x,e,s)", {1, 8, 1}},
+      {"GradMatrix(MatVecMult(m,x),x)", {1, 2, 3, 4, 5, 6, 7, 8, 9}},
+      {"GradMatrix(SqNorm2(x),x)", {2, -4, 6}},
+      // More rows than columns.
+      {"GradMatrix(Concat(MatVecMult(m,x),s*x),x)", {1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 0, 0, 0, 2, 0, 0, 0, 2}},
+      {"Divergence(x**3,x)", {42}},
+      {"Divergence(MatVecMult(m,x),x)", {15}},
+      {"Laplacian(Sum(x**3),x)", {12}},
+      {"Laplacian(Sum(x),x)", {0}},
+      {"Laplacian(SqNorm2(x)**2,x)", {20 * 14}},
+      {"TraceOperator(MatVecMult(m,x),x)", {15}},
+      {"TraceOperator(MatVecMult(m,x),x,e)", {3}},
+      {"TraceOperator(MatVecMult(m,x),x,s)", {30}},
+      {"TraceOperator(x|y,x,e)", {10}},
+      {"TraceOperator(Grad(x**3,x,e),e)", {42}},
+      {"TraceOperator(y*(x|y)-x/2+IfElse(u,x,2*x),x)", {17.25 - 1.5 + 4}},
+      {"AdjointOperator(MatVecMult(m,x),x,e)", {3, 6, 9}},
+      {"SumLinOperator(MatVecMult(m,x),x)", {45}},
+      {"SumLinOperator(MatVecMult(m,x),x,e)", {18}},
+      {"SumLinOperator(MatVecMult(m,x),x,e,y)", {16.5}},
       {"Factorize(x+y,x)", {1.5, 2, 2}},
       {"AutoFactorize(x+y)", {1.5, 2, 2}},
       {"Scal(s,x)", {2, -4, 6}},
@@ -365,7 +399,7 @@ TEST_F(BuilderTest, AReductionBecomesOneFormula) {
   EXPECT_EQ(exponential.getType(), type(1, IndexSet::I));
   EXPECT_EQ((*formula.getOps<ReduceOp>().begin()).getOver(), ReducedIndex::J);
   // An op knows the piece of text it came from.
-  auto place = llvm::dyn_cast<mlir::FileLineColRange>(exponential.getLoc());
+  auto place = exponential.getLoc()->findInstanceOf<mlir::FileLineColRange>();
   ASSERT_TRUE(place);
   EXPECT_EQ(place.getStartColumn(), 15u);
   EXPECT_EQ(place.getEndColumn(), 27u);
@@ -452,7 +486,7 @@ TEST_F(BuilderTest, ErrorsNameDimensionsAndPlaces) {
             "TensorProd would have 4000000000000000000 components, more than 2147483647");
   EXPECT_EQ(message("KMin_Reduction(SumT(s,2000000000),2000000000,0)"),
             "KMin would have 4000000000000000000 components, more than 2147483647");
-  EXPECT_EQ(message("SoftMax_Reduction(s,0,x)").substr(0, 46), "the reduction SumSoftMaxWeight has no op; Sum,");
+  EXPECT_EQ(message("Max_SumShiftExp_Reduction(s,0)").substr(0, 45), "the reduction Max_SumShiftExp has no op; Sum,");
   EXPECT_EQ(message("LogSumExp_Reduction(x,0)"),
             "reduction 'LogSumExp' expects a formula of dimension 1, got dimension 3");
 }
