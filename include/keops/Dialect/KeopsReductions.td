@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each attribute here is a monoid. Adding one touches this file, Reductions.cpp
-// and its test.
+// Each attribute here is a monoid. Adding one touches this file, its family's
+// file in lib/Dialect (…Reductions.cpp) and its test.
 //
 //===----------------------------------------------------------------------===//
 

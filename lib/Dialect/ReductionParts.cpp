@@ -1,0 +1,48 @@
+//===- ReductionParts.cpp - What several reductions share -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each function is described where it is declared.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ReductionParts.h"
+
+using namespace mlir;
+using namespace keops;
+
+LogicalResult keops::expectTerms(ArrayRef<int64_t> dims, size_t least, size_t most, StringRef name,
+                                 function_ref<InFlightDiagnostic()> emitError) {
+  if (dims.size() >= least && dims.size() <= most)
+    return success();
+  InFlightDiagnostic diagnostic = emitError() << "reduction '" << name << "' expects " << least;
+  if (most != least)
+    diagnostic << " or " << most;
+  return diagnostic << (most == 1 ? " formula" : " formulas") << ", got " << dims.size();
+}
+
+void keops::addSumSlots(SmallVectorImpl<StateSlot> &slots, SumScheme scheme, int64_t count) {
+  slots.push_back({scheme == SumScheme::F64 ? StateSlot::Kind::WideSum : StateSlot::Kind::Sum, count, false});
+  if (scheme == SumScheme::Kahan)
+    slots.push_back({StateSlot::Kind::Sum, count, false});
+}
+
+void keops::initSum(Lane &lane, ReductionState &state, SumScheme scheme, unsigned slot, LaneIndex d) {
+  state.set(slot, d, lane.constant(0));
+  if (scheme == SumScheme::Kahan)
+    state.set(slot + 1, d, lane.constant(0));
+}
+
+TermCotangent keops::cotangentOfTerm(DerivativeBuilder &b, unsigned term, Value cotangent) {
+  if (cast<VecType>(cotangent.getType()).isScalar())
+    return {term, b.constant(1), cotangent};
+  return {term, cotangent, {}};
+}
+
+Value keops::oneHotAt(DerivativeBuilder &b, Attribute argument, Value operand) {
+  Value place = FoldOp::create(b.getBuilder(), b.getLoc(), cast<ReductionInterface>(argument), operand);
+  return OneHotOp::create(b.getBuilder(), b.getLoc(), place, cast<VecType>(operand.getType()).getDim());
+}
