@@ -57,10 +57,11 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(Ta
   if (!known)
     return llvm::createStringError(error);
   llvm::TargetOptions options;
-  // Tables of a kernel are only reached from it.
-  return std::unique_ptr<llvm::TargetMachine>(known->createTargetMachine(
-      triple, target.getName(), featuresOf(target), options, llvm::Reloc::PIC_, {}, llvm::CodeGenOptLevel::Aggressive,
-      /*JIT=*/true));
+  // Constants lie beside the code that is loaded with them: the large model that is usual for code made at run time
+  // would form their addresses in registers, in every turn of a loop.
+  return std::unique_ptr<llvm::TargetMachine>(
+      known->createTargetMachine(triple, target.getName(), featuresOf(target), options, llvm::Reloc::PIC_,
+                                 llvm::CodeModel::Small, llvm::CodeGenOptLevel::Aggressive, /*JIT=*/true));
 }
 
 /// Lanes, tiles and unrolling are chosen already: what is left is to clean up, and O1 does that as well as O3 in half

@@ -86,7 +86,7 @@ private:
   LaneValue share(LaneValue weight, ReductionTerm *term, unsigned slot, LaneIndex d) {
     return isWeighted && slot == kSums ? lane.mul(weight, term->get(1, d)) : weight;
   }
-  void raiseMaximum(LaneValue limit, LaneValue maximum);
+  void raiseMaximum(LaneValue rises, LaneValue maximum);
 
   Lane &lane;
   ReductionState &state;
@@ -95,40 +95,46 @@ private:
 };
 } // namespace
 
-/// Raises the maximum where it is above the limit, to at most the largest finite
-/// number, and scales the sums.
-void Exponential::raiseMaximum(LaneValue limit, LaneValue maximum) {
+/// Raises the maximum where `rises`, to at most the largest finite number, and
+/// scales the sums.
+void Exponential::raiseMaximum(LaneValue rises, LaneValue maximum) {
   LaneValue largest = lane.largest();
   maximum = lane.select(lane.less(largest, maximum), largest, maximum);
-  maximum = lane.select(lane.less(limit, maximum), maximum, state.get(kMaximum, 0));
+  maximum = lane.select(rises, maximum, state.get(kMaximum, 0));
   LaneValue scale = lane.boundedExp(lane.sub(state.get(kMaximum, 0), maximum));
   state.set(kMaximum, 0, maximum);
   forEachSum([&](RunningSum &sum, unsigned, LaneIndex) { sum.scale(scale); });
 }
 
 void Exponential::accumulate(ArrayRef<ReductionTerm *> chunk) {
-  SmallVector<LaneValue> exponents;
-  LaneValue limit = lane.add(state.get(kMaximum, 0), lane.constant(kSlack)), maximum;
+  // Differences are tested rather than terms, because they are needed anyway. A NaN may hide another term of its lane,
+  // which then has no sum to lose.
+  SmallVector<LaneValue> terms, differences;
+  LaneValue shift = state.get(kMaximum, 0), largest;
   for (ReductionTerm *term : chunk) {
-    exponents.push_back(term->get(0, 0));
-    maximum = exponents.size() == 1 ? exponents.back() : lane.larger(exponents.back(), maximum);
+    terms.push_back(term->get(0, 0));
+    differences.push_back(lane.sub(terms.back(), shift));
+    largest = differences.size() == 1 ? differences.back() : lane.larger(differences.back(), largest);
   }
+  LaneValue rises = lane.less(lane.constant(kSlack), largest);
   auto exceed = [&] {
-    raiseMaximum(limit, maximum);
+    LaneValue maximum = terms.front();
+    for (LaneValue term : llvm::drop_begin(terms))
+      maximum = lane.larger(term, maximum);
+    raiseMaximum(rises, maximum);
     // A term +inf is added here; for the bounded exponential it becomes a finite one.
-    for (auto [term, exponent] : llvm::zip(chunk, exponents)) {
-      LaneValue infinite = lane.less(lane.largest(), exponent);
-      forEachSum([&, term = term](RunningSum &sum, unsigned slot, LaneIndex d) {
-        sum.add(lane.select(infinite, share(lane.infinity(), term, slot, d), lane.constant(0)));
+    for (auto [column, term, difference] : llvm::zip(chunk, terms, differences)) {
+      LaneValue infinite = lane.less(lane.largest(), term);
+      forEachSum([&, column = column](RunningSum &sum, unsigned slot, LaneIndex d) {
+        sum.add(lane.select(infinite, share(lane.infinity(), column, slot, d), lane.constant(0)));
       });
-      exponent = lane.select(infinite, lane.largest(), exponent);
+      difference = lane.sub(lane.select(infinite, lane.largest(), term), state.get(kMaximum, 0));
     }
   };
-  lane.ifAny(lane.less(limit, maximum), exceed, exponents);
-  LaneValue shift = state.get(kMaximum, 0);
+  lane.ifAny(rises, exceed, differences);
   SmallVector<LaneValue> weights;
-  for (LaneValue exponent : exponents)
-    weights.push_back(lane.boundedExp(lane.sub(exponent, shift)));
+  for (LaneValue difference : differences)
+    weights.push_back(lane.boundedExp(difference));
   forEachSum([&](RunningSum &sum, unsigned slot, LaneIndex d) {
     for (auto [term, weight] : llvm::zip(chunk, weights))
       sum.add(share(weight, term, slot, d));

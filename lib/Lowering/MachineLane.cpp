@@ -305,26 +305,28 @@ LaneValue MachineLane::fold(ReductionInterface, int64_t, llvm::function_ref<Lane
 void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue> values) {
   Value any = mask.ssa;
   if (auto vector = dyn_cast<VectorType>(any.getType())) {
-    // Compared and joined register by register, or else masks of many lanes are packed first.
     int64_t count = vector.getNumElements();
+    Type bits = builder.getIntegerType(element.getIntOrFloatBitWidth());
     auto compare = any.getDefiningOp<arith::CmpFOp>();
-    if (compare && registerLanes && count > registerLanes && count % registerLanes == 0) {
-      auto part = [&](Value whole, int64_t first) -> Value {
-        return vector::ExtractStridedSliceOp::create(builder, loc, whole, first, registerLanes, /*strides=*/1);
-      };
+    if (compare && compare.getPredicate() == arith::CmpFPredicate::OLT && registerLanes && count > registerLanes &&
+        count % registerLanes == 0) {
+      // a < b where a − b is negative, and one mask for the sign bits of all registers: masks of many lanes would be
+      // packed before a test. A NaN may have the sign, too; then the body finds nothing to do.
+      Value difference = arith::SubFOp::create(builder, loc, compare.getLhs(), compare.getRhs());
+      difference = arith::BitcastOp::create(builder, loc, VectorType::get({count}, bits), difference);
       Value joined;
       for (int64_t first = 0; first < count; first += registerLanes) {
-        Value mask = arith::CmpFOp::create(builder, loc, compare.getPredicate(), part(compare.getLhs(), first),
-                                           part(compare.getRhs(), first));
-        joined = joined ? arith::OrIOp::create(builder, loc, joined, mask).getResult() : mask;
+        Value part = vector::ExtractStridedSliceOp::create(builder, loc, difference, first, registerLanes,
+                                                           /*strides=*/1);
+        joined = joined ? arith::OrIOp::create(builder, loc, joined, part).getResult() : part;
       }
-      any = joined;
+      Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(joined.getType()));
+      any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, joined, zero);
       count = registerLanes;
     }
     // As integers of the numbers' width, so that an x86 test of a whole vector serves.
-    Type wide = VectorType::get({count}, builder.getIntegerType(element.getIntOrFloatBitWidth()));
-    Value bits = arith::ExtSIOp::create(builder, loc, wide, any);
-    Value joined = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, bits);
+    Value wide = arith::ExtSIOp::create(builder, loc, VectorType::get({count}, bits), any);
+    Value joined = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, wide);
     Value zero = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(joined.getType(), 0));
     any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, joined, zero);
   }

@@ -24,6 +24,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ArrangeArithmetic.h"
 #include "CpuMapping.h"
 #include "MapTiles.h"
 
@@ -316,26 +317,8 @@ void CpuMapping::emitFinalize() {
   func::ReturnOp::create(builder, loc);
 }
 
-/// A square does not mind the order of its difference. With the operand that is
-/// broadcast first, the other one can be an operand in memory, which no register
-/// has to hold; processors that know this take it as the second one only.
-static void orderDifferences(KernelOp kernel, IndexSet laneIndex) {
-  kernel.walk([&](SubOp op) {
-    auto indices = [](Value value) { return cast<VecType>(value.getType()).getIndices(); };
-    bool squared = llvm::all_of(op->getUsers(), [&](Operation *user) {
-      auto product = dyn_cast<MulOp>(user);
-      return product && product.getLhs() == product.getRhs();
-    });
-    if (squared && contains(indices(op.getLhs()), laneIndex) && !contains(indices(op.getRhs()), laneIndex)) {
-      Value lhs = op.getLhs();
-      op.getLhsMutable().assign(op.getRhs());
-      op.getRhsMutable().assign(lhs);
-    }
-  });
-}
-
 void CpuMapping::run() {
-  orderDifferences(kernel, laneIndex);
+  arrangeArithmetic(kernel, laneIndex);
   layOut();
   emitAccumulate();
   emitFinalize();
