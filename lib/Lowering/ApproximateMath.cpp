@@ -37,16 +37,18 @@ using namespace keops;
 // Signs that can be read off the operations
 //===----------------------------------------------------------------------===//
 
-/// How many operations are looked through.
-static constexpr int signDepth = 8;
+/// How many operations are looked at, at most.
+static constexpr int signBudget = 128;
 
 /// Whether `value`, where it is not NaN, is at least 0 (`sign` = 1) or at most 0
 /// (`sign` = -1). Gaussians and their like are exponentials of such values.
-static bool hasSign(Value value, int sign, int depth = signDepth) {
-  Operation *op = value.getDefiningOp();
-  if (!op || depth == 0)
+static bool hasSign(Value value, int sign, int &budget) {
+  if (budget-- <= 0)
     return false;
-  auto is = [&](Value operand, int operandSign) { return hasSign(operand, operandSign, depth - 1); };
+  auto is = [&](Value operand, int operandSign) { return hasSign(operand, operandSign, budget); };
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return false;
   // Both factors with the sign `a`, or one with each sign.
   auto product = [&](Value a, Value b) {
     if (a == b)
@@ -87,6 +89,11 @@ static bool hasSign(Value value, int sign, int depth = signDepth) {
           [&](auto select) { return is(select.getTrueValue(), sign) && is(select.getFalseValue(), sign); })
       .Case<vector::BroadcastOp>([&](auto broadcast) { return is(broadcast.getSource(), sign); })
       .Default(false);
+}
+
+static bool hasSign(Value value, int sign) {
+  int budget = signBudget;
+  return hasSign(value, sign, budget);
 }
 
 //===----------------------------------------------------------------------===//

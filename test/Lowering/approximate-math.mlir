@@ -94,6 +94,30 @@ func.func @exp_is_told_its_argument_is_never_positive(%x: vector<4xf64>) -> vect
   return %0 : vector<4xf64>
 }
 
+// A distance in many dimensions is a long chain of squares.
+// CHECK-LABEL: func @exp_of_many_squares_needs_no_upper_bound
+// CHECK-NOT:   arith.cmpf olt
+// CHECK:       return
+func.func @exp_of_many_squares_needs_no_upper_bound(%a: vector<8xf32>) -> vector<8xf32> {
+  %s0 = arith.mulf %a, %a : vector<8xf32>
+  %s1 = math.fma %a, %a, %s0 : vector<8xf32>
+  %s2 = math.fma %a, %a, %s1 : vector<8xf32>
+  %s3 = math.fma %a, %a, %s2 : vector<8xf32>
+  %s4 = math.fma %a, %a, %s3 : vector<8xf32>
+  %s5 = math.fma %a, %a, %s4 : vector<8xf32>
+  %s6 = math.fma %a, %a, %s5 : vector<8xf32>
+  %s7 = math.fma %a, %a, %s6 : vector<8xf32>
+  %s8 = math.fma %a, %a, %s7 : vector<8xf32>
+  %s9 = math.fma %a, %a, %s8 : vector<8xf32>
+  %s10 = math.fma %a, %a, %s9 : vector<8xf32>
+  %s11 = math.fma %a, %a, %s10 : vector<8xf32>
+  %s12 = math.fma %a, %a, %s11 : vector<8xf32>
+  %s13 = math.fma %a, %a, %s12 : vector<8xf32>
+  %0 = arith.negf %s13 : vector<8xf32>
+  %1 = math.exp %0 : vector<8xf32>
+  return %1 : vector<8xf32>
+}
+
 // A product of two values has no sign that could be known.
 // CHECK-LABEL: func @exp_of_minus_product_keeps_both_bounds
 // CHECK:       arith.cmpf ogt
