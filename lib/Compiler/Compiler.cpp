@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "HoldConstants.h"
 #include "LaunchRule.h"
 #include "SplitBlocks.h"
 
@@ -131,6 +132,9 @@ static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &opt
       function.addFnAttr("stackrealign");
     }
   optimize(*lowered.module, *lowered.machine);
+  // Where there are more registers, constants stay in them, or instructions broadcast them from memory.
+  if (lowered.target.getRegisters() <= 16)
+    holdConstants(*lowered.module);
   return lowered;
 }
 
