@@ -12,6 +12,8 @@
 
 #include "keops/Schedule/CostModel.h"
 
+#include "keops/Schedule/KnownTargets.h"
+
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -184,19 +186,11 @@ static constexpr int64_t kLoadsPerCycle = 2;
 /// Bytes that one core streams from memory in a cycle.
 static constexpr double kMemoryBytesPerCycle = 8;
 
-/// Multiply-adds that start in a cycle: two wherever vectors are wide, and four of some with 128 bits.
-static int64_t arithmeticPorts(TargetAttr target) {
-  return target.getVectorBits() == 128 && target.getName() != "neoverse-n1" &&
-                 (target.getName().starts_with("neoverse") || target.getName().starts_with("apple"))
-             ? 4
-             : 2;
-}
-
 static Estimate estimateOnCPU(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, int64_t bytes) {
   Estimate result;
   result.gigahertz = kCpuGigahertz;
   result.width = target.getVectorBits() / 8 / bytes;
-  result.ports = arithmeticPorts(target);
+  result.ports = throughputOf(target).f32 * 32 / target.getVectorBits();
   result.specialOps = bytes == 4 ? kSpecialOps32 : kSpecialOps64;
   double width = static_cast<double>(result.width), lanes = static_cast<double>(schedule.getLanes());
   double perCycle = width * static_cast<double>(result.ports);
@@ -221,28 +215,13 @@ static Estimate estimateOnCPU(const PairCost &cost, TargetAttr target, ScheduleA
   return result;
 }
 
-namespace {
-/// What one multiprocessor does in a cycle, for single numbers.
-struct Multiprocessor {
-  llvm::StringLiteral name;
-  int64_t f32, f64;
-};
-} // namespace
-
-static constexpr Multiprocessor kMultiprocessors[] = {
-    {"sm_70", 64, 32}, {"sm_75", 64, 2},   {"sm_80", 64, 32},   {"sm_86", 128, 2},
-    {"sm_89", 128, 2}, {"sm_90", 128, 64}, {"sm_100", 128, 64},
-};
 static constexpr double kGpuSpecial = 16, kGpuSharedLoads = 32, kGpuMemoryBytes = 16;
 
 static Estimate estimateOnGPU(const PairCost &cost, TargetAttr target, ScheduleAttr schedule, int64_t bytes) {
-  const Multiprocessor *unit =
-      llvm::find_if(kMultiprocessors, [&](const Multiprocessor &entry) { return entry.name == target.getName(); });
-  if (unit == std::end(kMultiprocessors))
-    unit = &kMultiprocessors[0];
   Estimate result;
   result.gigahertz = kGpuGigahertz;
-  result.width = bytes == 4 ? unit->f32 : unit->f64;
+  Throughput throughput = throughputOf(target);
+  result.width = bytes == 4 ? throughput.f32 : throughput.f64;
   // Columns are read 16 bytes at a time, once for all rows of a thread.
   double reads = static_cast<double>(llvm::divideCeilSigned(cost.columnValues * bytes, 16)) /
                  static_cast<double>(schedule.getLanes());

@@ -29,35 +29,36 @@ struct KnownTarget {
   llvm::StringLiteral name;
   int64_t vectorBits, registers, l1, l2;
   bool scalef, gpu;
+  Throughput throughput;
 };
 } // namespace
 
 static constexpr int64_t kKiB = 1024, kMiB = 1024 * 1024;
 
 static constexpr KnownTarget kTargets[] = {
-    {"x86-64-v3", 256, 16, 32 * kKiB, 256 * kKiB, false, false},
-    {"haswell", 256, 16, 32 * kKiB, 256 * kKiB, false, false},
-    {"znver2", 256, 16, 32 * kKiB, 512 * kKiB, false, false},
-    {"znver3", 256, 16, 32 * kKiB, 512 * kKiB, false, false},
-    {"alderlake", 256, 16, 48 * kKiB, 1280 * kKiB, false, false},
-    {"x86-64-v4", 512, 32, 32 * kKiB, 1 * kMiB, true, false},
-    {"skylake-avx512", 512, 32, 32 * kKiB, 1 * kMiB, true, false},
-    {"icelake-server", 512, 32, 48 * kKiB, 1280 * kKiB, true, false},
-    {"sapphirerapids", 512, 32, 48 * kKiB, 2 * kMiB, true, false},
-    {"znver4", 512, 32, 32 * kKiB, 1 * kMiB, true, false},
-    {"znver5", 512, 32, 48 * kKiB, 1 * kMiB, true, false},
-    {"neoverse-n1", 128, 32, 64 * kKiB, 1 * kMiB, false, false},
-    {"neoverse-v1", 128, 32, 64 * kKiB, 1 * kMiB, false, false},
-    {"neoverse-v2", 128, 32, 64 * kKiB, 2 * kMiB, false, false},
-    {"apple-m1", 128, 32, 128 * kKiB, 3 * kMiB, false, false},
-    // On a GPU: shared memory of one block.
-    {"sm_70", 0, 255, 96 * kKiB, 0, false, true},
-    {"sm_75", 0, 255, 64 * kKiB, 0, false, true},
-    {"sm_80", 0, 255, 164 * kKiB, 0, false, true},
-    {"sm_86", 0, 255, 100 * kKiB, 0, false, true},
-    {"sm_89", 0, 255, 100 * kKiB, 0, false, true},
-    {"sm_90", 0, 255, 228 * kKiB, 0, false, true},
-    {"sm_100", 0, 255, 228 * kKiB, 0, false, true},
+    {"x86-64-v3", 256, 16, 32 * kKiB, 256 * kKiB, false, false, {16, 8}},
+    {"haswell", 256, 16, 32 * kKiB, 256 * kKiB, false, false, {16, 8}},
+    {"znver2", 256, 16, 32 * kKiB, 512 * kKiB, false, false, {16, 8}},
+    {"znver3", 256, 16, 32 * kKiB, 512 * kKiB, false, false, {16, 8}},
+    {"alderlake", 256, 16, 48 * kKiB, 1280 * kKiB, false, false, {16, 8}},
+    {"x86-64-v4", 512, 32, 32 * kKiB, 1 * kMiB, true, false, {32, 16}},
+    {"skylake-avx512", 512, 32, 32 * kKiB, 1 * kMiB, true, false, {32, 16}},
+    {"icelake-server", 512, 32, 48 * kKiB, 1280 * kKiB, true, false, {32, 16}},
+    {"sapphirerapids", 512, 32, 48 * kKiB, 2 * kMiB, true, false, {32, 16}},
+    {"znver4", 512, 32, 32 * kKiB, 1 * kMiB, true, false, {16, 8}},
+    {"znver5", 512, 32, 48 * kKiB, 1 * kMiB, true, false, {32, 16}},
+    {"neoverse-n1", 128, 32, 64 * kKiB, 1 * kMiB, false, false, {8, 4}},
+    {"neoverse-v1", 128, 32, 64 * kKiB, 1 * kMiB, false, false, {16, 8}},
+    {"neoverse-v2", 128, 32, 64 * kKiB, 2 * kMiB, false, false, {16, 8}},
+    {"apple-m1", 128, 32, 128 * kKiB, 3 * kMiB, false, false, {16, 8}},
+    // On a GPU: shared memory of one block, and the units of one multiprocessor.
+    {"sm_70", 0, 255, 96 * kKiB, 0, false, true, {64, 32}},
+    {"sm_75", 0, 255, 64 * kKiB, 0, false, true, {64, 2}},
+    {"sm_80", 0, 255, 164 * kKiB, 0, false, true, {64, 32}},
+    {"sm_86", 0, 255, 100 * kKiB, 0, false, true, {128, 2}},
+    {"sm_89", 0, 255, 100 * kKiB, 0, false, true, {128, 2}},
+    {"sm_90", 0, 255, 228 * kKiB, 0, false, true, {128, 64}},
+    {"sm_100", 0, 255, 228 * kKiB, 0, false, true, {128, 64}},
 };
 
 static const KnownTarget *find(StringRef name) {
@@ -176,6 +177,15 @@ TargetAttr keops::lookupTarget(MLIRContext *context, StringRef name, std::string
     return {};
   return TargetAttr::get(context, resolved, known->vectorBits, known->registers, known->l1, known->l2, known->scalef,
                          known->gpu);
+}
+
+Throughput keops::throughputOf(TargetAttr target) {
+  std::string ignored;
+  const KnownTarget *known = find(target.getName());
+  if (!known)
+    known = target.getGpu() ? find("sm_70") : findSimilar(target.getName(), ignored);
+  // Two vectors a cycle are what nearly all processors do; IR may name one that is not known.
+  return known ? known->throughput : Throughput{target.getVectorBits() / 16, target.getVectorBits() / 32};
 }
 
 std::string keops::resolveTargetName(StringRef name, std::string &error) {

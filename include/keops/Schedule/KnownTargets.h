@@ -29,6 +29,13 @@ std::string resolveTargetName(llvm::StringRef name, std::string &error);
 /// True if code for the processor `name` runs on this machine.
 bool runsHere(llvm::StringRef name);
 
+/// Multiply-adds of single numbers that a core, or a multiprocessor of a GPU,
+/// starts in a cycle.
+struct Throughput {
+  int64_t f32, f64;
+};
+Throughput throughputOf(TargetAttr target);
+
 /// LLVM's target triple and feature string for code of `target`.
 std::string tripleOf(TargetAttr target);
 std::string featuresOf(TargetAttr target);
