@@ -101,6 +101,9 @@ private:
   void loop(mlir::Value from, mlir::Value to, int64_t step, llvm::function_ref<void(mlir::Value)> body);
   mlir::Value bufferIndex(const Buffer &buffer, const Fields &fields, int64_t offset, LaneIndex d,
                           mlir::Value position);
+  /// Numbers lie in memory as they are, a mask as 1 or 0: a component of `value` from and to there.
+  mlir::Value fromMemory(mlir::Value value, mlir::Value loaded);
+  mlir::Value toMemory(mlir::Value value, mlir::Value component);
   mlir::Value loadField(const Buffer &buffer, const Fields &fields, mlir::Value value, LaneIndex d,
                         mlir::Value position);
   void storeField(const Buffer &buffer, const Fields &fields, mlir::Value value, LaneIndex d, mlir::Value position,

@@ -192,18 +192,26 @@ Value CpuMapping::bufferIndex(const Buffer &buffer, const Fields &fields, int64_
 
 static bool isMask(Value value) { return cast<VecType>(value.getType()).getElementType().isInteger(1); }
 
-Value CpuMapping::loadField(const Buffer &buffer, const Fields &fields, Value value, LaneIndex d, Value position) {
-  Value index = bufferIndex(buffer, fields, fields.offsets.lookup(value), d, position);
-  Value loaded = load(buffer.base, number, index, buffer.componentMajor ? lanes : 1);
+Value CpuMapping::fromMemory(Value value, Value loaded) {
   if (!isMask(value))
     return loaded;
   return vectorLane.compare(CompareKind::NE, {loaded}, vectorLane.constant(0)).ssa;
 }
 
+Value CpuMapping::toMemory(Value value, Value component) {
+  if (!isMask(value))
+    return component;
+  return vectorLane.select({component}, vectorLane.constant(1), vectorLane.constant(0)).ssa;
+}
+
+Value CpuMapping::loadField(const Buffer &buffer, const Fields &fields, Value value, LaneIndex d, Value position) {
+  Value index = bufferIndex(buffer, fields, fields.offsets.lookup(value), d, position);
+  return fromMemory(value, load(buffer.base, number, index, buffer.componentMajor ? lanes : 1));
+}
+
 void CpuMapping::storeField(const Buffer &buffer, const Fields &fields, Value value, LaneIndex d, Value position,
                             Value component) {
-  if (isMask(value))
-    component = vectorLane.select({component}, vectorLane.constant(1), vectorLane.constant(0)).ssa;
+  component = toMemory(value, component);
   if (buffer.componentMajor)
     component = vectorLane.splat(component);
   store(buffer.base, number, bufferIndex(buffer, fields, fields.offsets.lookup(value), d, position), component);

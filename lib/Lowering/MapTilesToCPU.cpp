@@ -56,11 +56,11 @@ void CpuMapping::useScratchMaps(StageEmitter &emitter, int64_t copy) {
     return mul(scalarLane.position(d), emitter.onLanes(map) ? lanes : 1);
   };
   emitter.storeMap = [=](MapOp map, LaneIndex d, Value value) {
-    store(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d), value);
+    store(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d), toMemory(map, value));
   };
   emitter.loadMap = [=, &emitter](MapOp map, LaneIndex d) {
-    return load(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d),
-                emitter.onLanes(map) ? lanes : 1);
+    return fromMemory(map, load(bytes(scratch, mapOffsets.lookup(map) + shift), number, index(map, d),
+                                emitter.onLanes(map) ? lanes : 1));
   };
 }
 
@@ -94,7 +94,9 @@ void CpuMapping::emitCallStage() {
   for (auto [result, yielded] : llvm::zip(stage.getResults(), stage.getBody().front().getTerminator()->getOperands())) {
     if (auto map = yielded.getDefiningOp<MapOp>()) {
       int64_t offset = mapOffsets.lookup(map);
-      callSources[result] = [=](LaneIndex d) { return load(bytes(scratch, offset), number, scalarLane.position(d)); };
+      callSources[result] = [=, result = Value(result)](LaneIndex d) {
+        return fromMemory(result, load(bytes(scratch, offset), number, scalarLane.position(d)));
+      };
       continue;
     }
     Value value = emitter.get(yielded);
