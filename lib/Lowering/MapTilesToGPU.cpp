@@ -196,7 +196,8 @@ void GpuMapping::layOutTile() {
     tileWidth += dimOf(value);
   int64_t widest = 16 / byteSize(number);
   tileWidth = tileWidth < widest ? llvm::PowerOf2Ceil(tileWidth) : llvm::alignTo(tileWidth, widest);
-  wordWidth = std::min(tileWidth, widest);
+  // Without a number of a column there is no tile, and no word of it.
+  wordWidth = std::clamp<int64_t>(tileWidth, 1, widest);
 }
 
 /// Everything but the tile is in registers, so loops over components are unrolled.
