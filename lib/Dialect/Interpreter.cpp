@@ -118,6 +118,18 @@ private:
     return {{}, chosen.value, certain ? chosen.error : std::max(a.error, b.error)};
   }
 
+  /// True for a small multiple of 2⁻⁸. float32 and float64 add 256 of these in any order, and multiply and add two,
+  /// without rounding; so what jumps can be checked where jumps are.
+  bool isCoarse(double value) const {
+    constexpr double largest = 256, parts = 256;
+    return unit <= 0x1p-24 && std::fabs(value) <= largest && value * parts == std::floor(value * parts);
+  }
+  bool isExact(std::initializer_list<LaneValue> operands, double value) const {
+    return isCoarse(value) && llvm::all_of(operands, [&](const LaneValue &operand) {
+             return operand.error == 0 && isCoarse(operand.value);
+           });
+  }
+
   /// `value` with the propagated error and `ulps` roundings of its own.
   LaneValue rounded(double value, double propagated, double ulps) {
     if (std::isnan(value))
@@ -243,17 +255,25 @@ LaneValue DoubleLane::binary(BinaryKind kind, LaneValue a, LaneValue b) {
   auto magnitude = [](double factor, double error) { return error == 0 ? 0 : std::fabs(factor) * error; };
   switch (kind) {
   case BinaryKind::Add:
+    if (isExact({a, b}, x + y))
+      return {{}, x + y, 0};
     return rounded(x + y, a.error + b.error, 0.5);
   case BinaryKind::Sub:
+    if (isExact({a, b}, x - y))
+      return {{}, x - y, 0};
     return rounded(x - y, a.error + b.error, 0.5);
   case BinaryKind::Mul:
+    if (isExact({a, b}, x * y))
+      return {{}, x * y, 0};
     return rounded(x * y, magnitude(y, a.error) + magnitude(x, b.error) + a.error * b.error, 0.5);
   case BinaryKind::Div: {
     double quotient = x / y;
     if (b.error != 0 && std::fabs(y) <= b.error)
       return {{}, quotient, kInfinity};
     double error = (a.error + magnitude(quotient, b.error)) / (std::fabs(y) - b.error);
-    // The quotient may be computed as a product with a rounded inverse.
+    // The quotient may be computed as a product with a rounded inverse, which is exact for a power of two.
+    if (isExact({a, b}, quotient) && isCoarse(1 / y))
+      return {{}, quotient, 0};
     return rounded(quotient, a.error == 0 && b.error == 0 ? 0 : error, 1.5);
   }
   case BinaryKind::Powf: {

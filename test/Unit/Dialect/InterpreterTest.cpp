@@ -670,6 +670,25 @@ TEST_F(InterpreterTest, ExactOperationsHaveNoError) {
   expectSame(rows[1].bounds, {0, 0}, "bounds of row numbers");
 }
 
+TEST_F(InterpreterTest, SmallMultiplesOfPowersOfTwoAreExact) {
+  const char *text = R"(
+    keops.formula @f(%x: !keops.vec<3xf32, i>, %y: !keops.vec<1xf32, i>) -> (!keops.vec<3xf32, i>, !keops.vec<3xf32, i>) {
+      %0 = keops.div %x, %y : !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+      %1 = keops.mul %0, %0 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+      %2 = keops.sub %1, %y : !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+      %3 = keops.floor %2 : !keops.vec<3xf32, i>
+      keops.return %2, %3 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+    })";
+  std::vector<InterpreterRow> rows = run(text, {{{1, 2, 0.1f}}, {{0.25}}}, 1, 1);
+  expectSame(rows[1].values, {15, 63, -1}, "floors");
+  expectSame(rows[1].bounds, {0, 0, 0}, "bounds");
+  EXPECT_EQ(rows[0].bounds[0], 0);
+  EXPECT_GT(rows[0].bounds[2], 0) << "0.1 is no such number";
+  // 3 · (1/3) may be below 1, and 3000 is too large to be added in any order.
+  EXPECT_GT(run(text, {{{3, 3, 3}}, {{3}}}, 1, 1)[0].bounds[0], 0);
+  EXPECT_GT(run(text, {{{3000, 1, 1}}, {{1}}}, 1, 1)[0].bounds[0], 0);
+}
+
 TEST_F(InterpreterTest, OverflowOfFloat32IsUncertain) {
   const char *text = R"(
     keops.formula @f(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
