@@ -11,13 +11,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "Arguments.h"
+#include "RandomNumbers.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include <charconv>
-#include <cmath>
 
 using namespace keops;
 using namespace keops::run;
@@ -66,25 +66,9 @@ Argument run::parseArgument(llvm::StringRef word, int64_t ordinal) {
 // Numbers
 //===----------------------------------------------------------------------===//
 
-/// A good mixing of 64 bits, so that neighbouring counters give unrelated numbers.
-static uint64_t mix(uint64_t bits) {
-  bits += 0x9e3779b97f4a7c15;
-  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
-  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
-  return bits ^ (bits >> 31);
-}
-
-static void fillRandom(Table &table, uint64_t seed, int64_t position) {
-  uint64_t stream = mix(mix(seed) + static_cast<uint64_t>(position));
-  auto uniform = [&](uint64_t counter) { return (static_cast<double>(mix(stream + counter) >> 11) + 0.5) * 0x1p-53; };
-  constexpr double twoPi = 6.283185307179586;
-  // Box and Muller: two uniform numbers make two normal ones.
-  for (int64_t n = 0, size = table.rows * table.columns; n < size; n += 2) {
-    double radius = std::sqrt(-2 * std::log(uniform(n))), angle = twoPi * uniform(n + 1);
-    setElement(table, n, radius * std::cos(angle));
-    if (n + 1 < size)
-      setElement(table, n + 1, radius * std::sin(angle));
-  }
+static void fillRandom(Table &table, const RandomSource &source, uint64_t seed, int64_t position) {
+  for (int64_t place = 0, size = table.rows * table.columns; place < size; ++place)
+    setElement(table, place, randomNumber(source, seed, position, place));
 }
 
 static std::vector<double> parseLiterals(const Argument &argument) {
@@ -190,12 +174,12 @@ std::vector<Table> run::loadArguments(const std::vector<Argument> &arguments,
     std::optional<int64_t> rows = argument.index == Index::I   ? sizes.i
                                   : argument.index == Index::J ? sizes.j
                                                                : std::optional<int64_t>(1);
-    if (argument.source == "random") {
+    if (std::optional<RandomSource> source = parseRandomSource(argument.source)) {
       if (!rows)
         fail(argument.label + " is random: say how many rows it has with " +
              (argument.index == Index::I ? "--rows" : "--cols"));
       tables[position] = makeTable(type, *rows, info.dim);
-      fillRandom(tables[position], seed, static_cast<int64_t>(position));
+      fillRandom(tables[position], *source, seed, static_cast<int64_t>(position));
       continue;
     }
     tables[position] = repeatLiterals(argument, info, type, rows.value_or(1));

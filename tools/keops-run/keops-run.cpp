@@ -103,6 +103,7 @@ static const char *const overview =
     "ALIAS:SOURCE. The alias declares a variable: x=Vi(3) has three components for each i,\n"
     "y=Vj(3) for each j, g=Pm(1) is the same for all pairs. The source is one of\n"
     "  random      standard normal numbers, the same for the same seed and argument\n"
+    "  random(0,1) numbers evenly between two others; dyadic(-2,2): quarters only\n"
     "  FILE.npy    an array of float32, float64 or int64, with one or two dimensions\n"
     "  FILE.csv    one row a line, after an optional line of names\n"
     "  2.0 or 1,2  numbers, repeated in every row\n";
