@@ -310,6 +310,9 @@ FailureOr<Value> LogSumExpAttr::buildFoldGradient(DerivativeBuilder &b, Value op
   return b.unary<ExpOp>(b.sub(operand, result));
 }
 
+// A mean, whose weights are fixed then.
+bool SoftmaxAttr::isLinearIn(const llvm::SmallBitVector &variable) const { return !variable.test(0); }
+
 Value SoftmaxAttr::buildDensity(DerivativeBuilder &b, Operation *reduce) const { return densityOf(b, reduce, {}); }
 
 Value SoftmaxAttr::buildWeightedSum(DerivativeBuilder &b, Operation *reduce, Value value) const {

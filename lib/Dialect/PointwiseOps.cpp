@@ -167,6 +167,10 @@ KEOPS_UNARY(LgammaOp)
 
 Value NegOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.neg(v); }
 bool NegOp::isLinearIn(const llvm::SmallBitVector &) { return true; }
+ArrayRef<int> NegOp::signs() {
+  static constexpr int signs[] = {-1};
+  return signs;
+}
 
 /// The sign: 0 at 0.
 Value AbsOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
@@ -428,6 +432,12 @@ OpCost MulOp::cost() { return {1, 0}; }
 OpCost DivOp::cost() { return {0, 1}; }
 OpCost PowfOp::cost() { return {0, 4}; }
 OpCost Atan2Op::cost() { return {0, 4}; }
+
+static constexpr int kBoth[] = {1, 1}, kSecondOpposite[] = {1, -1};
+ArrayRef<int> AddOp::signs() { return kBoth; }
+ArrayRef<int> SubOp::signs() { return kSecondOpposite; }
+ArrayRef<int> MulOp::exponents() { return kBoth; }
+ArrayRef<int> DivOp::exponents() { return kSecondOpposite; }
 
 Value AddOp::timesPartial(DerivativeBuilder &, unsigned, Value v) { return v; }
 // Affine, not linear, with a constant term.

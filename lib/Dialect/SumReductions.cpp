@@ -59,6 +59,8 @@ LaneValue SumAttr::finalize(Lane &lane, ReductionState &state, unsigned, LaneInd
   return RunningSum(lane, state, getScheme(), 0, d).value();
 }
 
+bool SumAttr::isLinearIn(const llvm::SmallBitVector &) const { return true; }
+
 LogicalResult SumAttr::buildTangent(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> tangents,
                                     SmallVectorImpl<Value> &results) const {
   results.push_back(detail::sumOverReduced(b, reduce, tangents[0]));

@@ -242,7 +242,7 @@ Value FoldOp::buildAdjoint(DerivativeBuilder &b, unsigned, Value cotangent) {
   FailureOr<Value> gradient = getReduction().buildFoldGradient(b, getOperand(), getResult());
   return succeeded(gradient) ? b.mul(b.fit(cotangent, getOperand().getType().getDim()), *gradient) : Value();
 }
-bool FoldOp::isLinearIn(const llvm::SmallBitVector &) { return isa<SumAttr>(getReduction()); }
+bool FoldOp::isLinearIn(const llvm::SmallBitVector &variable) { return getReduction().isLinearIn(variable); }
 
 LogicalResult keops::verifyReductionOfComponents(Operation *op, ReductionInterface reduction) {
   if (failed(reduction.verifyTerms({1}, [&] { return op->emitOpError(); })))

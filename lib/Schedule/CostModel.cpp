@@ -27,19 +27,26 @@ using namespace keops;
 // Operations
 //===----------------------------------------------------------------------===//
 
+static bool addsItsOperands(Operation *op) {
+  if (auto arithmetic = dyn_cast<ArithmeticOpInterface>(op))
+    return arithmetic.signs().size() > 1;
+  llvm::SmallBitVector all(op->getNumOperands(), true);
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return reduce.getReduction().isLinearIn(all);
+  auto fold = dyn_cast<FoldOp>(op);
+  return fold && fold.getReduction().isLinearIn(all);
+}
+
 /// True when no instruction is spent on `op` alone: its one user is a sum, with which it is a multiply-add, or it only
 /// changes a sign, which what comes after it takes along.
 static bool joinsItsUser(Operation *op) {
-  if (isa<NegOp>(op))
-    return true;
-  if (!isa<MulOp>(op) || !op->hasOneUse())
+  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
+  if (!arithmetic)
     return false;
-  Operation *user = *op->user_begin();
-  if (auto fold = dyn_cast<FoldOp>(user))
-    return isa<SumAttr>(fold.getReduction());
-  if (auto reduce = dyn_cast<ReduceOp>(user))
-    return isa<SumAttr>(reduce.getReduction());
-  return isa<AddOp, SubOp>(user);
+  if (arithmetic.signs().size() == 1)
+    return true;
+  bool isProduct = !arithmetic.exponents().empty() && !llvm::is_contained(arithmetic.exponents(), -1);
+  return isProduct && op->hasOneUse() && addsItsOperands(*op->user_begin());
 }
 
 namespace {

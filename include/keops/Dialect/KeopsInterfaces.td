@@ -91,6 +91,23 @@ def Keops_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
   ];
 }
 
+def Keops_ArithmeticOpInterface : OpInterface<"ArithmeticOpInterface"> {
+  let cppNamespace = "::keops";
+  let description = [{
+    A pointwise op that is a sum or a product of its operands. What may be
+    regrouped, factored out or joined into a multiply-add is known by this and
+    not by the op's name.
+  }];
+  let methods = [
+    StaticInterfaceMethod<[{
+      Of a sum, the sign of each operand, 1 or −1; empty for a product.
+    }], "::llvm::ArrayRef<int>", "signs", (ins), [{}], [{ return {}; }]>,
+    StaticInterfaceMethod<[{
+      Of a product, the exponent of each operand, 1 or −1; empty for a sum.
+    }], "::llvm::ArrayRef<int>", "exponents", (ins), [{}], [{ return {}; }]>,
+  ];
+}
+
 def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
   let cppNamespace = "::keops";
   let description = [{
@@ -131,6 +148,10 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
     InterfaceMethod<"Component `d` of result `number`.",
       "::keops::LaneValue", "finalize", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state,
                                              "unsigned":$number, "::keops::LaneIndex":$d)>,
+    InterfaceMethod<[{
+      True if the results are linear, not only affine, in the terms that
+      `variable` marks, taken together.
+    }], "bool", "isLinearIn", (ins "const ::llvm::SmallBitVector &":$variable), [{}], [{ return false; }]>,
     InterfaceMethod<[{
       Builds the tangents of the results of `reduce` for those of its terms, null
       where zero; fails when the reduction has no derivative.

@@ -58,7 +58,7 @@ class Keops_Summation<string name, string attrMnemonic, list<string> more = []>
   let assemblyFormat = "(`<` $scheme^ `>`)?";
 }
 
-def Keops_SumAttr : Keops_Summation<"Sum", "sum", ["buildFoldGradient"]> {
+def Keops_SumAttr : Keops_Summation<"Sum", "sum", ["isLinearIn", "buildFoldGradient"]> {
   let summary = "sum of each component; 0 over no column";
 }
 
@@ -72,7 +72,8 @@ def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp",
   }];
 }
 
-def Keops_SoftmaxAttr : Keops_Summation<"Softmax", "softmax", ["resume", "buildDensity", "buildWeightedSum"]> {
+def Keops_SoftmaxAttr : Keops_Summation<"Softmax", "softmax",
+    ["resume", "isLinearIn", "buildDensity", "buildWeightedSum"]> {
   let summary = "mean of G with weights exp(F): Σ exp(F)·G / Σ exp(F)";
   let description = [{
     The state is that of the log-sum-exp, and the sum of the weights besides, so

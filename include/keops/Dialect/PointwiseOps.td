@@ -37,6 +37,10 @@ def Keops_PartialDerivatives : DeclareOpInterfaceMethods<Keops_DifferentiableOpI
 def Keops_LinearPartialDerivatives :
     DeclareOpInterfaceMethods<Keops_DifferentiableOpInterface, ["timesPartial", "isLinearIn"]>;
 
+// A sum, and a product, of the operands.
+def Keops_SumOfOperands : DeclareOpInterfaceMethods<Keops_ArithmeticOpInterface, ["signs"]>;
+def Keops_ProductOfOperands : DeclareOpInterfaceMethods<Keops_ArithmeticOpInterface, ["exponents"]>;
+
 // Every op of the formula level: pure, result type inferred, knows its components.
 class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
     Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
@@ -63,7 +67,7 @@ class Keops_UnaryOp<string mnemonic, string kind, string text> :
 class Keops_JumpOp<string mnemonic, string kind, string text> :
     Keops_UnaryKindOp<mnemonic, kind, text, [Keops_ZeroDerivative, Keops_Jumps]>;
 
-def Keops_NegOp : Keops_UnaryKindOp<"neg", "Neg", "Minus", [Keops_LinearPartialDerivatives]> {
+def Keops_NegOp : Keops_UnaryKindOp<"neg", "Neg", "Minus", [Keops_LinearPartialDerivatives, Keops_SumOfOperands]> {
   let summary = "negate";
   let hasCanonicalizer = 1;
 }
@@ -152,10 +156,14 @@ class Keops_BinaryOp<string mnemonic, string kind, string text, list<Trait> trai
   let hasFolder = 1;
 }
 
-def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative, Keops_LinearPartialDerivatives]> { let summary = "add"; }
-def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract", [Keops_LinearPartialDerivatives]> { let summary = "subtract"; }
-def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative, Keops_LinearPartialDerivatives]> { let summary = "multiply"; }
-def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide", [Keops_LinearPartialDerivatives]> {
+def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative, Keops_LinearPartialDerivatives,
+    Keops_SumOfOperands]> { let summary = "add"; }
+def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract", [Keops_LinearPartialDerivatives, Keops_SumOfOperands]> {
+  let summary = "subtract";
+}
+def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative, Keops_LinearPartialDerivatives,
+    Keops_ProductOfOperands]> { let summary = "multiply"; }
+def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide", [Keops_LinearPartialDerivatives, Keops_ProductOfOperands]> {
   let summary = "divide";
   let hasCanonicalizer = 1;
 }
