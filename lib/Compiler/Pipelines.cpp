@@ -61,9 +61,9 @@ std::unique_ptr<MLIRContext> keops::makeContext() {
 }
 
 static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
-    {Phase::Formula, "formula"},           {Phase::Expanded, "expanded"}, {Phase::Simplified, "simplified"},
-    {Phase::Scheduled, "scheduled"},       {Phase::Tiled, "tiled"},       {Phase::Staged, "staged"},
-    {Phase::Approximated, "approximated"}, {Phase::LLVMDialect, "llvm"},
+    {Phase::Formula, "formula"},       {Phase::Expanded, "expanded"},         {Phase::Simplified, "simplified"},
+    {Phase::Factorized, "factorized"}, {Phase::Scheduled, "scheduled"},       {Phase::Tiled, "tiled"},
+    {Phase::Staged, "staged"},         {Phase::Approximated, "approximated"}, {Phase::LLVMDialect, "llvm"},
 };
 
 llvm::StringRef keops::nameOf(Phase phase) { return kPhases[static_cast<int>(phase)].second; }
@@ -84,6 +84,9 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     return;
   case Phase::Simplified:
     pm.addNestedPass<FormulaFuncOp>(createKeopsSimplify());
+    return;
+  case Phase::Factorized:
+    pm.addNestedPass<FormulaFuncOp>(createKeopsFactorize());
     return;
   case Phase::Scheduled: {
     KeopsSelectScheduleOptions schedule;

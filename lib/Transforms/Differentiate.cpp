@@ -18,6 +18,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SumSchemes.h"
+
 #include "keops/Transforms/Passes.h"
 
 #include "mlir/IR/PatternMatch.h"
@@ -94,6 +96,13 @@ static LogicalResult checkRules(Operation *derivative, const Path &path) {
   return success();
 }
 
+static bool isLinearIn(Operation *op, const llvm::SmallBitVector &variable) {
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return reduce.getReduction().isLinearIn(variable);
+  auto rule = dyn_cast<DifferentiableOpInterface>(op);
+  return rule && rule.isLinearIn(variable);
+}
+
 /// Checks that `value` is linear in `variable`: every op that depends on it, also where its derivative is zero.
 static LogicalResult checkLinear(Operation *derivative, Value value, Value variable) {
   auto refuse = [&](Operation *culprit) -> LogicalResult {
@@ -115,27 +124,20 @@ static LogicalResult checkLinear(Operation *derivative, Value value, Value varia
   for (Operation &op : last ? *last->getBlock() : *value.getParentBlock()) {
     if (!last || llvm::is_contained(op.getResults(), variable))
       continue;
-    llvm::SmallBitVector mask(op.getNumOperands());
+    llvm::SmallBitVector variable(op.getNumOperands()), orZero(op.getNumOperands());
     Operation *culprit = nullptr;
-    bool any = false;
     for (auto [n, operand] : llvm::enumerate(op.getOperands())) {
-      any |= depends.contains(operand);
+      if (depends.contains(operand))
+        variable.set(n);
       if (depends.contains(operand) || isZero(operand))
-        mask.set(n);
+        orZero.set(n);
       if (Operation *earlier = culprits.lookup(operand))
         culprit = earlier;
     }
-    if (any && !culprit) {
-      // Zeros count as variable only if something else does: 0·v has one variable factor.
-      if (!isa<AddOp, SubOp, ConcatOp, InterleaveOp, SelectOp>(op))
-        for (auto [n, operand] : llvm::enumerate(op.getOperands()))
-          if (!depends.contains(operand))
-            mask.reset(n);
-      auto rule = dyn_cast<DifferentiableOpInterface>(op);
-      auto reduce = dyn_cast<ReduceOp>(op);
-      bool isLinear = rule ? rule.isLinearIn(mask) : reduce && isa<SumAttr>(reduce.getReduction());
-      culprit = isLinear ? nullptr : &op;
-    }
+    bool any = variable.any();
+    // A zero beside what varies is a linear part of a sum, and a constant factor of a product.
+    if (any && !culprit && !isLinearIn(&op, variable) && !isLinearIn(&op, orZero))
+      culprit = &op;
     if (any)
       for (Value result : op.getResults()) {
         depends.insert(result);
@@ -333,7 +335,7 @@ static void refineTypes(Operation *op) {
 }
 
 /// Derivatives are added as accurately as the sums that they are of.
-static SumScheme schemeOf(FormulaFuncOp formula) {
+SumScheme keops::schemeOf(FormulaFuncOp formula) {
   SumScheme scheme = SumScheme::Blocks;
   formula.walk([&](ReduceOp reduce) {
     llvm::TypeSwitch<Attribute>(reduce.getReduction()).Case<SumAttr, LogSumExpAttr, SoftmaxAttr>([&](auto sum) {

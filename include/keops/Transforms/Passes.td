@@ -59,4 +59,70 @@ def KeopsSimplify : Pass<"keops-simplify", "::keops::FormulaFuncOp"> {
   }];
 }
 
+def KeopsFactorize : Pass<"keops-factorize", "::keops::FormulaFuncOp"> {
+  let summary = "Share factors, and move them out of sums over pairs";
+  let description = [{
+    Rewrites products and sums so that a pair needs fewer operations; which ops
+    are products, sums, or linear in an operand is for the ops to say. A rewriting
+    that would not lower the number of operations per pair is not done.
+
+    `group`: factors of equal indices are multiplied first, so that only their
+    product is a pair's own work, and numbers outside of sums over components.
+
+    ```mlir
+    %0 = keops.mul %k, %b : <1xf32, ij>, <1xf32, j>
+    %1 = keops.mul %0, %c : <1xf32, ij>, <1xf32, j>
+    // becomes
+    %0 = keops.mul %b, %c : <1xf32, j>, <1xf32, j>
+    %1 = keops.mul %k, %0 : <1xf32, ij>, <1xf32, j>
+    ```
+
+    `distribute`: common factors leave a sum of two, whether its terms are
+    products or sums over pairs.
+
+    ```mlir
+    %0 = keops.mul %a, %b : <1xf32, ij>, <1xf32, j>
+    %1 = keops.mul %a, %c : <1xf32, ij>, <1xf32, j>
+    %2 = keops.add %0, %1 : <1xf32, ij>, <1xf32, ij>
+    // becomes
+    %0 = keops.add %b, %c : <1xf32, j>, <1xf32, j>
+    %2 = keops.mul %a, %0 : <1xf32, ij>, <1xf32, j>
+    ```
+
+    `hoist`: what does not depend on the index of a linear reduction is applied
+    to its result.
+
+    ```mlir
+    %0 = keops.mul %a, %k : <3xf32, i>, <1xf32, ij>
+    %1 = keops.reduce #keops.sum over j (%0) : (!keops.vec<3xf32, ij>) -> !keops.vec<3xf32, i>
+    // becomes
+    %0 = keops.reduce #keops.sum over j (%k) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+    %1 = keops.mul %0, %a : <1xf32, i>, <3xf32, i>
+    ```
+
+    `softmax`: a sum with the density of another reduction becomes one reduction
+    of its own, so that it waits for no other: Σ exp(F − log Σ exp(F)) G.
+
+    `reuse`: Σ k⟨a, b⟩ becomes ⟨a, Σ k b⟩ where Σ k b is there anyway.
+
+    These change values by roundings only, about as many as before, except where
+    a part overflows, underflows or is infinite and the whole is not.
+
+    `expand` is another matter and off by default: Σ c (x − y) becomes
+    x Σ c − Σ c y, whose error grows with the distance of the points from the
+    origin over their distance from each other.
+
+    Equal values are merged and unused ones removed. Values behind an op that
+    jumps keep their roundings.
+  }];
+  let options = [
+    Option<"group", "group", "bool", "true", "Multiply factors of equal indices first">,
+    Option<"distribute", "distribute", "bool", "true", "Take common factors out of sums of two">,
+    Option<"hoist", "hoist", "bool", "true", "Apply linear ops to sums instead of to their terms">,
+    Option<"softmax", "softmax", "bool", "true", "Sum with the density of a reduction in one pass">,
+    Option<"reuse", "reuse", "bool", "true", "Make sums from linear ops of sums that are there">,
+    Option<"expand", "expand", "bool", "false", "Expand differences of what depends on one index each">,
+  ];
+}
+
 #endif // KEOPS_TRANSFORMS_PASSES_TD
