@@ -139,8 +139,10 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
                          const CompileOptions &options) {
   if (type != DType::F32 && type != DType::F64)
     throw Error(std::string("expected arrays of float32 or float64, got ") + runtime::nameOf(type));
-  if (!frontend::isReduction(*program.root))
-    throw Error("expected a reduction, got a formula");
+  program.forEachRoot([](const frontend::Expression &root) {
+    if (!frontend::isReduction(root))
+      throw Error("expected a reduction, got a formula");
+  });
   std::string error;
   bool simulated = options.target == kSimulator;
   std::string target = simulated ? options.target : resolveTargetName(options.target, error);
@@ -149,11 +151,16 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
 
   std::string key;
   frontend::Diagnostic diagnostic;
-  if (auto text = frontend::printFormula(*program.root, {}, diagnostic)) {
+  std::optional<std::string> text = "";
+  program.forEachRoot([&](const frontend::Expression &root) {
+    auto more = frontend::printFormula(root, {}, diagnostic);
+    text = text && more ? std::optional(*text + *more + "\n") : std::nullopt;
+  });
+  if (text) {
     key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" + runtime::nameOf(type) + "\nsums " +
           std::to_string(static_cast<int>(options.sums)) + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
-      key += "\n" + argument.variable.str();
+      key += argument.variable.str() + "\n";
     std::lock_guard<std::mutex> lock(core->mutex);
     auto known = core->kernels.find(key);
     if (known != core->kernels.end())
@@ -182,8 +189,17 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
 }
 
 Kernel Engine::compile(const Reduction &reduction, DType type, const CompileOptions &options) {
+  return compile(std::vector<Reduction>{reduction}, type, options);
+}
+
+Kernel Engine::compile(const std::vector<Reduction> &reductions, DType type, const CompileOptions &options) {
+  if (reductions.empty())
+    throw Error("expected at least one reduction, got none");
+  std::vector<frontend::ExpressionRef> also;
+  for (const Reduction &reduction : llvm::ArrayRef(reductions).drop_front())
+    also.push_back(expressionOf(reduction));
   frontend::Diagnostic error;
-  auto program = frontend::makeProgram(expressionOf(reduction), reduction.aliases, error);
+  auto program = frontend::makeProgram(expressionOf(reductions.front()), reductions.front().aliases, error, also);
   if (!program)
     throw Error(error.render());
   return makeKernel(impl->core, std::move(*program), type, options);
@@ -191,8 +207,15 @@ Kernel Engine::compile(const Reduction &reduction, DType type, const CompileOpti
 
 Kernel Engine::compile(const std::string &text, const std::vector<std::string> &aliases, DType type,
                        const CompileOptions &options) {
+  return compile(std::vector<std::string>{text}, aliases, type, options);
+}
+
+Kernel Engine::compile(const std::vector<std::string> &texts, const std::vector<std::string> &aliases, DType type,
+                       const CompileOptions &options) {
+  if (texts.empty())
+    throw Error("expected at least one reduction, got none");
   frontend::Diagnostic error;
-  auto program = frontend::parseProgram(text, aliases, error);
+  auto program = frontend::parseProgram(texts.front(), aliases, error, llvm::ArrayRef(texts).drop_front());
   if (!program)
     throw Error(error.render());
   return makeKernel(impl->core, std::move(*program), type, options);

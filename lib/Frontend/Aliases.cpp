@@ -230,13 +230,23 @@ keops::frontend::collectArguments(const Expression &root, llvm::ArrayRef<Declara
   return arguments;
 }
 
+void Program::forEachRoot(llvm::function_ref<void(const Expression &)> visit) const {
+  visit(*root);
+  for (const ExpressionRef &other : also)
+    visit(*other);
+}
+
 std::optional<Program> keops::frontend::makeProgram(ExpressionRef root, llvm::ArrayRef<std::string> aliases,
-                                                    Diagnostic &error) {
+                                                    Diagnostic &error, llvm::ArrayRef<ExpressionRef> also) {
   std::optional<std::vector<Declaration>> declared = parseAliases(aliases, error);
   if (!declared)
     return std::nullopt;
-  std::optional<std::vector<Declaration>> arguments = collectArguments(*root, *declared, error);
+  // What has them all as operands has the arguments of all.
+  std::vector<Argument> roots = {root};
+  roots.insert(roots.end(), also.begin(), also.end());
+  std::optional<std::vector<Declaration>> arguments =
+      collectArguments(*makeCall("", std::move(roots)), *declared, error);
   if (!arguments)
     return std::nullopt;
-  return Program{std::move(root), std::move(*arguments)};
+  return Program{std::move(root), std::move(*arguments), also.vec()};
 }

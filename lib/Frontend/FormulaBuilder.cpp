@@ -306,8 +306,9 @@ bool Builder::checkReductions() {
 
 /// Makes the values of all nodes; false after an error.
 bool Builder::buildNodes() {
-  forEachNode(*program.root, [&](const Expression &visited) {
-    if (failed || visited.kind == Expression::Kind::Number || visited.kind == Expression::Kind::Variable)
+  auto buildNode = [&](const Expression &visited) {
+    if (failed || visited.kind == Expression::Kind::Number || visited.kind == Expression::Kind::Variable ||
+        values.count(&visited))
       return;
     node = &visited;
     if (!checkReductions())
@@ -316,25 +317,25 @@ bool Builder::buildNodes() {
       values[&visited] = buildCall();
     else if (mlir::Operation *reduce = buildReduction())
       values[&visited] = reduce->getResult(0);
-  });
+  };
+  program.forEachRoot([&](const Expression &root) { forEachNode(root, buildNode); });
   return !failed;
 }
 
 mlir::LogicalResult Builder::buildBody(llvm::SmallVectorImpl<Value> &results) {
   if (!buildNodes())
     return mlir::failure();
-  node = program.root.get();
-  Value value = valueOf(*program.root);
-  if (node->kind == Expression::Kind::Reduction) {
-    llvm::append_range(results, value.getDefiningOp()->getResults());
-    return mlir::success();
-  }
-  if (llvm::cast<VecType>(value.getType()).getIndices() == IndexSet::IJ) {
-    report("the formula depends on both i and j: it needs a reduction over one of them", program.root->where);
-    return mlir::failure();
-  }
-  results.push_back(value);
-  return mlir::success();
+  program.forEachRoot([&](const Expression &root) {
+    node = &root;
+    Value value = valueOf(root);
+    if (root.kind == Expression::Kind::Reduction)
+      llvm::append_range(results, value.getDefiningOp()->getResults());
+    else if (llvm::cast<VecType>(value.getType()).getIndices() == IndexSet::IJ)
+      report("the formula depends on both i and j: it needs a reduction over one of them", root.where);
+    else
+      results.push_back(value);
+  });
+  return mlir::failure(failed);
 }
 
 /// An empty formula of the program's arguments, into which ops then go.

@@ -327,12 +327,15 @@ ExpressionRef keops::frontend::parseReduction(llvm::StringRef text, llvm::ArrayR
 }
 
 std::optional<Program> keops::frontend::parseProgram(llvm::StringRef text, llvm::ArrayRef<std::string> aliases,
-                                                     Diagnostic &error) {
+                                                     Diagnostic &error, llvm::ArrayRef<std::string> also) {
   std::optional<std::vector<Declaration>> declared = parseAliases(aliases, error);
   if (!declared)
     return std::nullopt;
-  ExpressionRef root = parseWhole(text, *declared, knownOperations(), error, Outermost::Either);
-  if (!root)
+  std::vector<ExpressionRef> roots = {parseWhole(text, *declared, knownOperations(), error, Outermost::Either)};
+  for (const std::string &other : also)
+    if (roots.back())
+      roots.push_back(parseWhole(other, *declared, knownOperations(), error, Outermost::Either));
+  if (!roots.back())
     return std::nullopt;
-  return Program{root, *collectArguments(*root, *declared, error)};
+  return makeProgram(roots.front(), aliases, error, llvm::ArrayRef(roots).drop_front());
 }

@@ -53,6 +53,11 @@ struct Options {
   cl::opt<std::string> weight{"weight", cl::value_desc("formula"), cl::cat(whatCategory),
                               cl::desc("weight of each term of logsumexp")};
 
+  cl::list<std::string> also{"also", cl::value_desc("reduction"), cl::cat(whatCategory),
+                             cl::desc("a further whole reduction of the same arguments, such as "
+                                      "'Grad(Sum_Reduction(F,0),x,e)': one kernel gives the results of all, and what "
+                                      "they share is computed once; may be given several times")};
+
   cl::opt<int64_t> rows{"rows", cl::value_desc("M"), cl::cat(dataCategory),
                         cl::desc("values of i: rows of random or repeated Vi arguments")};
   cl::opt<int64_t> cols{"cols", cl::value_desc("N"), cl::cat(dataCategory),
@@ -63,7 +68,7 @@ struct Options {
                          cl::desc("seed of random numbers (default: 0)")};
   cl::opt<std::string> out{"out", cl::value_desc("file"), cl::cat(dataCategory),
                            cl::desc("write the result to FILE.npy or FILE.csv, and a second result "
-                                    "(row numbers) to FILE.1.npy or FILE.1.csv")};
+                                    "(row numbers, or that of --also) to FILE.1.npy or FILE.1.csv")};
 
   cl::opt<std::string> sums{"sums", cl::value_desc("how"), cl::init("blocks"), cl::cat(whatCategory),
                             cl::desc("how sum and logsumexp add: blocks (float64 across tiles of columns, default), "
@@ -117,6 +122,9 @@ static const char *const examples =
     "    keops-run 'SqDist(x,y)' --reduce argkmin --k 5 'x=Vi(10):x.npy' 'y=Vj(10):y.npy' --out near.npy\n"
     "  A log-sum-exp over i, with the formula as a whole reduction:\n"
     "    keops-run 'LogSumExp_Reduction(-SqDist(x,y), 1)' 'x=Vi(2):random' 'y=Vj(2):0,1' --rows 1000 --dtype f64\n"
+    "  A sum and its gradient from one kernel:\n"
+    "    keops-run 'Sum_Reduction(Exp(-SqDist(x,y))*b, 0)' --also 'Grad(Sum_Reduction(Exp(-SqDist(x,y))*b,0),x,e)' \\\n"
+    "              'x=Vi(3):random' 'y=Vj(3):random' 'b=Vj(1):random' 'e=Vi(1):random' --rows 1000 --cols 1000\n"
     "  How another processor would do it:\n"
     "    keops-run 'Exp(-SqDist(x,y))' --reduce sum 'x=Vi(3)' 'y=Vj(3)' --target znver5 --explain\n"
     "\nEXIT STATUS: 0 if all went well, 1 if a check failed, 2 if there is something wrong with the input.\n";
@@ -131,6 +139,7 @@ namespace {
 struct Request {
   std::string name; ///< canonical; empty if the formula is a whole reduction
   std::string formula;
+  std::vector<std::string> also; ///< whole reductions
   Over over = Over::Columns;
   int64_t k = 0;
   std::string weight;
@@ -197,6 +206,12 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
   request.type = type == "f32" || type == "float32" ? DType::F32 : DType::F64;
 
   bool whole = isWholeReduction(request.formula);
+  for (const std::string &text : options.also) {
+    if (!whole || !isWholeReduction(text))
+      fail("--also goes with whole reductions such as Sum_Reduction(F, 0), got '" + (whole ? text : request.formula) +
+           "'");
+    request.also.push_back(text);
+  }
   if (options.reduce.empty()) {
     if (!whole)
       fail("say how to reduce with --reduce, for example --reduce sum; without it, the formula must be a whole "
@@ -237,8 +252,11 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
 }
 
 static Kernel compile(Engine &engine, const Request &request) {
-  if (request.name.empty())
-    return engine.compile(request.formula, request.aliases, request.type, request.compiling);
+  if (request.name.empty()) {
+    std::vector<std::string> texts = {request.formula};
+    llvm::append_range(texts, request.also);
+    return engine.compile(texts, request.aliases, request.type, request.compiling);
+  }
   std::shared_ptr<const Formula> weight;
   if (!request.weight.empty())
     weight = std::make_shared<Formula>(Formula::parse(request.weight, request.aliases));
@@ -249,6 +267,8 @@ static Kernel compile(Engine &engine, const Request &request) {
 
 /// The kernel that sums the formula of `request`.
 static Kernel compileTerms(Engine &engine, const Request &request) {
+  if (!request.also.empty())
+    fail("--check cannot tell which row numbers are tied in several reductions: check them one by one");
   if (!request.name.empty())
     return engine.compile(
         {"Sum", Formula::parse(request.formula, request.aliases), request.over, 0, nullptr, request.aliases},

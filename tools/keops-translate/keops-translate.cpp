@@ -33,10 +33,13 @@ static cl::OptionCategory category("Options of keops-translate");
 
 static cl::opt<std::string> input(cl::Positional, cl::desc("<formula or file.mlir>"), cl::cat(category));
 static cl::list<std::string> aliases(cl::Positional, cl::desc("[name = Vi(dim) …]"), cl::cat(category));
+static cl::list<std::string> also("also", cl::value_desc("formula"), cl::cat(category),
+                                  cl::desc("A further formula of the same arguments; the kernel gives its results\n"
+                                           "after those of the first. May be given several times"));
 static cl::opt<std::string>
     product("to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
-            cl::desc("What to print: mlir (the formula), one of its phases expanded, simplified, scheduled, tiled,\n"
-                     "staged, approximated, llvm; or llvmir, asm, obj, ptx"));
+            cl::desc("What to print: mlir (the formula), one of its phases expanded, simplified, factorized,\n"
+                     "scheduled, tiled, staged, approximated, llvm; or llvmir, asm, obj, ptx"));
 static cl::opt<std::string>
     target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
            cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
@@ -91,7 +94,8 @@ int main(int argc, char **argv) {
   } else {
     keops::frontend::Diagnostic error;
     std::vector<std::string> declared(aliases.begin(), aliases.end());
-    auto program = keops::frontend::parseProgram(input, declared, error);
+    std::vector<std::string> further(also.begin(), also.end());
+    auto program = keops::frontend::parseProgram(input, declared, error, further);
     if (!program)
       return fail(error.render());
     mlir::Type element = type == "f32" ? mlir::Type(mlir::Float32Type::get(context.get()))
@@ -136,8 +140,8 @@ int main(int argc, char **argv) {
     text = std::move(*result);
   } else {
     return fail("unknown product '" + product +
-                "'; expected mlir, expanded, simplified, scheduled, tiled, staged, approximated, llvm, llvmir, asm, "
-                "obj or ptx");
+                "'; expected mlir, expanded, simplified, factorized, scheduled, tiled, staged, approximated, llvm, "
+                "llvmir, asm, obj or ptx");
   }
 
   std::string message;

@@ -32,9 +32,8 @@ struct Expression;
 
 /// Builds a module that holds `keops.formula @formula` with one block argument
 /// per argument of the call, in order of position, all of `elementType` (f32 or
-/// f64), one `keops.reduce`, and `keops.return` of its results. A program
-/// without a reduction returns the formula's value if that depends on at most
-/// one index. `scheme` is how a reduction that adds does so. On failure the
+/// f64), and `keops.return` of the results of all roots of the program: those of
+/// a reduction, or the formula's value if that depends on at most one index. `scheme` is how a reduction that adds does so. On failure the
 /// result is null and `error` says why and where.
 mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program,
                                               mlir::Type elementType, Diagnostic &error,

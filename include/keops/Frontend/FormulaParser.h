@@ -108,13 +108,21 @@ Category resultCategory(const Expression &root);
 struct Program {
   ExpressionRef root;
   std::vector<Declaration> arguments;
+  /// More of the kind, of the same arguments: their results come after those of
+  /// `root`, from the same kernel.
+  std::vector<ExpressionRef> also = {};
+
+  /// Calls `visit` once for `root` and once for each of `also`.
+  void forEachRoot(llvm::function_ref<void(const Expression &)> visit) const;
 };
 
 /// The program of `root` and alias strings; none if they contradict each other.
-std::optional<Program> makeProgram(ExpressionRef root, llvm::ArrayRef<std::string> aliases, Diagnostic &error);
+std::optional<Program> makeProgram(ExpressionRef root, llvm::ArrayRef<std::string> aliases, Diagnostic &error,
+                                   llvm::ArrayRef<ExpressionRef> also = {});
 
 /// A formula or a reduction of known operations, with its alias strings.
-std::optional<Program> parseProgram(llvm::StringRef text, llvm::ArrayRef<std::string> aliases, Diagnostic &error);
+std::optional<Program> parseProgram(llvm::StringRef text, llvm::ArrayRef<std::string> aliases, Diagnostic &error,
+                                    llvm::ArrayRef<std::string> also = {});
 
 /// How a reduction is called and what it takes besides its formula.
 struct ReductionInfo {
