@@ -151,7 +151,9 @@ struct KEOPS_API BatchAxis {
 };
 /// An array of `rows` × `dim` elements that the caller owns, or many of them.
 /// Strides are in elements and may be 0 or negative; an absent one is that of
-/// contiguous row-major elements.
+/// contiguous row-major elements. `dim` complex elements, of C64 or C128, are
+/// 2·`dim` components (re, im, re, im, …) of F32 or F64; those of a row lie next
+/// to each other.
 struct KEOPS_API ConstArray {
   const void *data = nullptr;
   int64_t rows = 0;
@@ -164,7 +166,8 @@ struct KEOPS_API ConstArray {
   /// elements for each batch.
   std::vector<BatchAxis> batch = {};
 };
-/// A contiguous row-major array of axes `batch`, `rows`, `dim` that a kernel fills.
+/// A contiguous row-major array of axes `batch`, `rows`, `dim` that a kernel
+/// fills; of complex elements too where pairs of components are such.
 struct KEOPS_API Array {
   void *data = nullptr;
   int64_t rows = 0;
@@ -230,7 +233,9 @@ public:
   explicit Engine(const Options &options);
   ~Engine();
 
-  /// Compiles, or finds in memory or on disk.
+  /// Compiles, or finds in memory or on disk. `type` is that of all arrays of
+  /// numbers: F32, F64, or F16 or BF16, which are computed with in float32 and
+  /// rounded once, when a result is stored.
   Kernel compile(const Reduction &reduction, DType type, const CompileOptions &options = {});
   /// A reduction string, as in formula text: "Sum_Reduction(Exp(-SqDist(x,y))*b, 0)".
   Kernel compile(const std::string &reductionText, const std::vector<std::string> &aliases, DType type,

@@ -91,6 +91,30 @@ LogicalResult keops::verifySignature(Operation *op, Region &body, ArrayAttr type
   return success();
 }
 
+Type keops::arithmeticType(Type storage) {
+  return storage.isF16() || storage.isBF16() ? Float32Type::get(storage.getContext()) : storage;
+}
+
+Type keops::storageOf(std::optional<ArrayAttr> storage, unsigned number, Type value) {
+  return storage ? cast<TypeAttr>((*storage)[number]).getValue() : cast<VecType>(value).getElementType();
+}
+
+LogicalResult keops::verifyStorage(Operation *op, StringRef name, std::optional<ArrayAttr> storage, TypeRange types) {
+  if (!storage)
+    return success();
+  if (storage->size() != types.size())
+    return op->emitOpError("expects ") << name << " to have " << types.size() << " types, one for each array, got "
+                                       << storage->size();
+  for (auto [number, stored, type] : llvm::enumerate(storage->getAsValueRange<TypeAttr>(), types)) {
+    Type element = cast<VecType>(type).getElementType();
+    if (stored != element && !(stored.isIntOrFloat() && arithmeticType(stored) == element))
+      return op->emitOpError("expects ") << name << " " << number << " to be " << element
+                                         << (element.isF32() ? ", 'f16' or 'bf16'" : "") << ", for an array of numbers "
+                                         << element << ", got " << stored;
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // formula
 //===----------------------------------------------------------------------===//
@@ -121,7 +145,13 @@ LogicalResult FormulaFuncOp::verify() {
   return success();
 }
 
-LogicalResult FormulaFuncOp::verifyRegions() { return verifySignature(*this, getBody(), getResultTypes()); }
+LogicalResult FormulaFuncOp::verifyRegions() {
+  if (failed(verifySignature(*this, getBody(), getResultTypes())) ||
+      failed(verifyStorage(*this, getArgumentStorageAttrName(), getArgumentStorage(), getBody().getArgumentTypes())))
+    return failure();
+  return verifyStorage(*this, getResultStorageAttrName(), getResultStorage(),
+                       getBody().front().getTerminator()->getOperandTypes());
+}
 
 //===----------------------------------------------------------------------===//
 // reduce

@@ -429,6 +429,30 @@ private:
 
 } // namespace
 
+/// `number` as an array of elements `storage` holds it.
+static LaneValue roundedTo(Type storage, LaneValue number) {
+  const llvm::fltSemantics &format = cast<FloatType>(storage).getFloatSemantics();
+  bool isExact = false, loses = false;
+  if (number.error == 0) {
+    APFloat copy(number.value);
+    copy.convert(format, APFloat::rmNearestTiesToEven, &loses);
+    isExact = !loses;
+  }
+  if (isExact || std::isnan(number.value) || std::isinf(number.value))
+    return number;
+  auto precision = static_cast<int>(APFloat::semanticsPrecision(format));
+  // What is at least half a unit above the largest number is infinite.
+  double overflow = std::ldexp(2 - std::ldexp(1, -precision), APFloat::semanticsMaxExponent(format));
+  double size = std::fabs(number.value);
+  if (size - number.error >= overflow)
+    return {{}, std::copysign(kInfinity, number.value), 0};
+  if (!(size + number.error < overflow))
+    return {{}, number.value, kInfinity};
+  number.error +=
+      std::ldexp(size + number.error, -precision) + std::ldexp(1, APFloat::semanticsMinExponent(format) - precision);
+  return number;
+}
+
 std::vector<InterpreterRow> keops::interpret(FormulaFuncOp formula, const InterpreterInputs &inputs, int64_t row) {
   Type element = Float64Type::get(formula.getContext());
   formula.walk([&](Operation *op) {
@@ -439,11 +463,14 @@ std::vector<InterpreterRow> keops::interpret(FormulaFuncOp formula, const Interp
   DoubleLane lane(element);
   Evaluation evaluation(formula, inputs, lane);
   std::vector<InterpreterRow> rows;
-  for (Value result : formula.getBody().front().getTerminator()->getOperands()) {
+  for (auto [n, result] : llvm::enumerate(formula.getBody().front().getTerminator()->getOperands())) {
     auto type = cast<VecType>(result.getType());
+    Type storage = storageOf(formula.getResultStorage(), n, type);
     evaluation.setRows(type.getIndices() == IndexSet::I ? row : 0, type.getIndices() == IndexSet::J ? row : 0);
     InterpreterRow out;
-    for (const LaneValue &component : evaluation.get(result)) {
+    for (LaneValue component : evaluation.get(result)) {
+      if (storage != type.getElementType())
+        component = roundedTo(storage, component);
       out.values.push_back(component.value);
       out.bounds.push_back(component.error);
     }

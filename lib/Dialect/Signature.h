@@ -25,6 +25,9 @@ void printSignature(mlir::OpAsmPrinter &printer, mlir::Operation *op, mlir::Stri
 
 /// Checks the arguments' types, and that the body returns `types`.
 mlir::LogicalResult verifySignature(mlir::Operation *op, mlir::Region &body, mlir::ArrayAttr types);
+/// Checks that arrays can hold values of `types` as `storage`, which messages call `name`, says.
+mlir::LogicalResult verifyStorage(mlir::Operation *op, llvm::StringRef name, std::optional<mlir::ArrayAttr> storage,
+                                  mlir::TypeRange types);
 
 } // namespace keops
 

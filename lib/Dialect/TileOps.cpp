@@ -63,7 +63,11 @@ LogicalResult KernelOp::verifyRegions() {
              << stringifyStageKind(*last) << "'; expected each kind once, in the order call, rows, cols, pairs, finish";
     last = stage.getKind();
   }
-  return verifySignature(*this, getBody(), getResultTypes());
+  if (failed(verifySignature(*this, getBody(), getResultTypes())) ||
+      failed(verifyStorage(*this, getArgumentStorageAttrName(), getArgumentStorage(), getBody().getArgumentTypes())))
+    return failure();
+  return verifyStorage(*this, getResultStorageAttrName(), getResultStorage(),
+                       getBody().front().getTerminator()->getOperandTypes());
 }
 
 StageOp KernelOp::getStage(StageKind kind) {

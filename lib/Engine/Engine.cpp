@@ -51,11 +51,10 @@ struct Engine::Impl {
 //===----------------------------------------------------------------------===//
 
 mlir::OwningOpRef<mlir::ModuleOp> Kernel::Impl::build(mlir::MLIRContext &context) const {
-  mlir::Type element =
-      type == DType::F32 ? mlir::Type(mlir::Float32Type::get(&context)) : mlir::Type(mlir::Float64Type::get(&context));
+  mlir::Type storage = frontend::storageNamed(context, runtime::nameOf(type));
   frontend::Diagnostic error;
   static constexpr SumScheme schemes[] = {SumScheme::Blocks, SumScheme::F64, SumScheme::Kahan};
-  auto module = frontend::buildModule(context, program, element, error, schemes[static_cast<int>(sums)]);
+  auto module = frontend::buildModule(context, program, storage, error, schemes[static_cast<int>(sums)]);
   if (!module)
     throw Error(error.render());
   return module;
@@ -137,8 +136,9 @@ Engine::~Engine() {
 
 static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program program, DType type,
                          const CompileOptions &options) {
-  if (type != DType::F32 && type != DType::F64)
-    throw Error(std::string("expected arrays of float32 or float64, got ") + runtime::nameOf(type));
+  if (type == DType::I64 || runtime::partsOf(type) != 1)
+    throw Error(std::string("expected arrays of float16, bfloat16, float32 or float64, got ") + runtime::nameOf(type) +
+                (type == DType::I64 ? "" : "; a kernel of real numbers takes complex arrays too"));
   program.forEachRoot([](const frontend::Expression &root) {
     if (!frontend::isReduction(root))
       throw Error("expected a reduction, got a formula");

@@ -14,13 +14,26 @@
 
 #include "keops/Dialect/Interpreter.h"
 #include "keops/Runtime/CpuDevice.h"
+#include "keops/Runtime/Element.h"
 
 #include "llvm/ADT/SmallVector.h"
 
 using namespace keops;
 
-static int64_t rowStrideOf(const ConstArray &array) { return array.rowStride.value_or(array.dim); }
-static int64_t componentStrideOf(const ConstArray &array) { return array.componentStride.value_or(1); }
+// Sizes and strides in real numbers, of which a complex one has two next to each other.
+static int64_t dimOf(const ConstArray &array) { return array.dim * runtime::partsOf(array.type); }
+static int64_t rowStrideOf(const ConstArray &array) {
+  return array.rowStride.value_or(array.dim) * runtime::partsOf(array.type);
+}
+static int64_t componentStrideOf(const ConstArray &array) {
+  return runtime::partsOf(array.type) == 2 ? 1 : array.componentStride.value_or(1);
+}
+
+/// "3 columns", or "2 columns of complex64".
+static std::string columnsText(int64_t dim, DType type) {
+  std::string text = std::to_string(dim) + (dim == 1 ? " column" : " columns");
+  return runtime::partsOf(type) == 1 ? text : text + " of " + runtime::nameOf(type);
+}
 
 /// "(2, 3)".
 static std::string listText(const std::vector<int64_t> &sizes) {
@@ -49,12 +62,15 @@ CallShape Kernel::Impl::checkInputs(const std::vector<ConstArray> &inputs) const
   size_t first[2] = {0, 0}, axes = 0;
   for (size_t n = 0; n < inputs.size(); ++n) {
     const ConstArray &array = inputs[n];
-    if (array.type != expected[n].type)
+    if (runtime::realType(array.type) != expected[n].type)
       throw Error(nameOf(n) + ": expected elements of type " + runtime::nameOf(expected[n].type) + ", got " +
                   runtime::nameOf(array.type));
-    if (array.dim != expected[n].dim)
+    if (dimOf(array) != expected[n].dim)
       throw Error(nameOf(n) + ": expected " + std::to_string(expected[n].dim) + " columns, got " +
-                  std::to_string(array.dim));
+                  columnsText(array.dim, array.type));
+    if (dimOf(array) != array.dim && array.dim > 1 && array.componentStride.value_or(1) != 1)
+      throw Error(nameOf(n) + ": expected the complex numbers of a row next to each other, got a stride of " +
+                  std::to_string(*array.componentStride));
     axes = std::max(axes, array.batch.size());
     if (array.rows < 0)
       throw Error(nameOf(n) + ": expected a number of rows, got " + std::to_string(array.rows));
@@ -115,12 +131,14 @@ void Kernel::Impl::checkOutputs(const std::vector<Array> &outputs, const CallSha
     throw Error("expected " + std::to_string(expected.size()) + " results, got " + std::to_string(outputs.size()));
   for (size_t n = 0; n < outputs.size(); ++n) {
     std::string name = "result " + std::to_string(n);
-    if (outputs[n].type != expected[n].type)
+    int64_t parts = runtime::partsOf(outputs[n].type);
+    if (runtime::realType(outputs[n].type) != expected[n].type)
       throw Error(name + ": expected elements of type " + runtime::nameOf(expected[n].type) + ", got " +
                   runtime::nameOf(outputs[n].type));
-    if (outputs[n].rows != shape.rows || outputs[n].dim != expected[n].dim)
+    if (outputs[n].rows != shape.rows || outputs[n].dim * parts != expected[n].dim)
       throw Error(name + ": expected " + std::to_string(shape.rows) + " × " + std::to_string(expected[n].dim) +
-                  " elements, got " + std::to_string(outputs[n].rows) + " × " + std::to_string(outputs[n].dim));
+                  " elements, got " + std::to_string(outputs[n].rows) + " × " + std::to_string(outputs[n].dim) +
+                  (parts == 1 ? std::string() : std::string(" of ") + runtime::nameOf(outputs[n].type)));
     if (outputs[n].batch != shape.batch)
       throw Error(name + ": expected batch axes of sizes " + listText(shape.batch) + ", got " +
                   listText(outputs[n].batch));
@@ -176,7 +194,7 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
     componentStrides.push_back(componentStrideOf(input));
     batchStrides.append(shape.batch.size() - input.batch.size(), 0);
     for (const BatchAxis &axis : input.batch)
-      batchStrides.push_back(axis.size == 1 ? 0 : axis.stride);
+      batchStrides.push_back(axis.size == 1 ? 0 : axis.stride * runtime::partsOf(input.type));
   }
   for (const Array &output : outputs)
     outputPointers.push_back(output.data);
@@ -248,9 +266,8 @@ void Kernel::interpret(const std::vector<ConstArray> &inputs, const std::vector<
   reader.rowsJ = keepsI ? numColumns : numRows;
   reader.read = [&](unsigned argument, int64_t row, int64_t d) {
     const ConstArray &array = inputs[argument];
-    int64_t at = row * rowStrideOf(array) + d * componentStrideOf(array);
-    return array.type == DType::F32 ? static_cast<const float *>(array.data)[at]
-                                    : static_cast<const double *>(array.data)[at];
+    return runtime::readElement(runtime::realType(array.type), array.data,
+                                row * rowStrideOf(array) + d * componentStrideOf(array));
   };
   values.assign(results().size(), {});
   bounds.assign(results().size(), {});

@@ -19,8 +19,6 @@
 
 using namespace keops;
 
-static int64_t bytesOf(runtime::DType type) { return type == runtime::DType::F32 ? 4 : 8; }
-
 /// The axes of an array: how many places each has, and elements from one to the next.
 using Axes = std::vector<std::pair<int64_t, int64_t>>;
 
@@ -98,12 +96,12 @@ void keops::simulate(const compiler::Simulation &simulation, const runtime::CpuC
     Axes axes = {{rows, call.rowStrides[n]}, {argument.dim, call.componentStrides[n]}};
     for (int64_t axis = 0; axis < call.batchAxes; ++axis)
       axes.push_back({call.batchSizes[axis], call.batchStrides[n * call.batchAxes + axis]});
-    readOnly.push_back(extent(call.inputs[n], axes, bytesOf(argument.type)));
+    readOnly.push_back(extent(call.inputs[n], axes, runtime::sizeOf(argument.type)));
   }
   addInputs(std::move(readOnly), launch.buffers);
   for (auto [n, result] : llvm::enumerate(artifact.results)) {
     launch.arguments.push_back(call.outputs[n]);
-    launch.buffers.push_back({call.outputs[n], batches * call.rows * result.dim * bytesOf(result.type), true});
+    launch.buffers.push_back({call.outputs[n], batches * call.rows * result.dim * runtime::sizeOf(result.type), true});
   }
   launch.arguments.push_back(call.rows);
   auto pass = [&](auto &table) {

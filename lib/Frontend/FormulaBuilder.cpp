@@ -18,6 +18,7 @@
 
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/Threading.h"
 
 #include <cstddef>
@@ -30,10 +31,10 @@ namespace {
 
 class Builder final : public Emitter {
 public:
-  Builder(mlir::MLIRContext &context, const Program &program, mlir::Type elementType, SumScheme scheme,
+  Builder(mlir::MLIRContext &context, const Program &program, mlir::Type storage, SumScheme scheme,
           frontend::Diagnostic &error)
-      : context(context), program(program), element(elementType), scheme(scheme), error(error), ops(&context),
-        coreOps(spelledOps(context)), unknown(mlir::UnknownLoc::get(&context)) {}
+      : context(context), program(program), storage(storage), element(arithmeticType(storage)), scheme(scheme),
+        error(error), ops(&context), coreOps(spelledOps(context)), unknown(mlir::UnknownLoc::get(&context)) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> build();
   std::optional<int64_t> dimension();
@@ -64,6 +65,7 @@ private:
   bool buildNodes();
   mlir::LogicalResult buildBody(llvm::SmallVectorImpl<Value> &results);
   FormulaFuncOp makeFormula(mlir::ModuleOp module);
+  void setStorage(FormulaFuncOp formula);
   mlir::Location locationOf(const Expression &expression);
   std::nullptr_t report(std::string message, const SourceRange &where);
   mlir::Operation *create(mlir::RegisteredOperationName name, mlir::ValueRange operands,
@@ -71,7 +73,8 @@ private:
 
   mlir::MLIRContext &context;
   const Program &program;
-  mlir::Type element;
+  mlir::Type storage; ///< of numbers in arrays
+  mlir::Type element; ///< of numbers in formulas
   SumScheme scheme;
   frontend::Diagnostic &error;
   mlir::OpBuilder ops;
@@ -355,6 +358,20 @@ FormulaFuncOp Builder::makeFormula(mlir::ModuleOp module) {
   return formula;
 }
 
+/// Says how arrays hold the arguments and results, where not as they are computed with.
+void Builder::setStorage(FormulaFuncOp formula) {
+  if (storage == element)
+    return;
+  auto storageOf = [&](mlir::Type type) -> mlir::Type {
+    mlir::Type own = llvm::cast<VecType>(type).getElementType();
+    return own == element ? storage : own;
+  };
+  auto arguments = llvm::map_to_vector(formula.getBody().getArgumentTypes(), storageOf);
+  auto results = llvm::map_to_vector(formula.getResultTypes().getAsValueRange<mlir::TypeAttr>(), storageOf);
+  formula.setArgumentStorageAttr(ops.getTypeArrayAttr(arguments));
+  formula.setResultStorageAttr(ops.getTypeArrayAttr(results));
+}
+
 std::optional<int64_t> Builder::dimension() {
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     if (objection.empty())
@@ -386,6 +403,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
     return {};
   ReturnOp::create(ops, formula.getLoc(), results);
   formula.setResultTypesAttr(ops.getTypeArrayAttr(llvm::to_vector(mlir::TypeRange(results))));
+  setStorage(formula);
   if (mlir::succeeded(mlir::verify(*module)))
     return module;
   report(objection, program.root->where);
@@ -393,9 +411,18 @@ mlir::OwningOpRef<mlir::ModuleOp> Builder::build() {
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> keops::frontend::buildModule(mlir::MLIRContext &context, const Program &program,
-                                                               mlir::Type elementType, frontend::Diagnostic &error,
+                                                               mlir::Type storage, frontend::Diagnostic &error,
                                                                SumScheme scheme) {
-  return Builder(context, program, elementType, scheme, error).build();
+  return Builder(context, program, storage, scheme, error).build();
+}
+
+mlir::Type keops::frontend::storageNamed(mlir::MLIRContext &context, llvm::StringRef name) {
+  return llvm::StringSwitch<mlir::Type>(name)
+      .Cases({"f16", "float16"}, mlir::Float16Type::get(&context))
+      .Cases({"bf16", "bfloat16"}, mlir::BFloat16Type::get(&context))
+      .Cases({"f32", "float32"}, mlir::Float32Type::get(&context))
+      .Cases({"f64", "float64"}, mlir::Float64Type::get(&context))
+      .Default({});
 }
 
 std::optional<int64_t> keops::frontend::dimensionOf(const ExpressionRef &formula, frontend::Diagnostic &error) {

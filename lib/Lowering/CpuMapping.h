@@ -16,6 +16,7 @@
 #define KEOPS_LIB_LOWERING_CPUMAPPING_H
 
 #include "StageEmitter.h"
+#include "Storage.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -89,7 +90,8 @@ private:
   mlir::Value bytes(mlir::Value base, int64_t offset);
   mlir::Value element(mlir::Value base, mlir::Type type, mlir::Value index);
   mlir::Value load(mlir::Value base, mlir::Type elementType, mlir::Value index, int64_t count = 1);
-  mlir::Value loadInput(mlir::Value base, mlir::Value index);
+  mlir::Type storageOf(mlir::BlockArgument argument);
+  mlir::Value loadInput(mlir::Value base, mlir::Value index, mlir::Type storage);
   void store(mlir::Value base, mlir::Type elementType, mlir::Value index, mlir::Value value);
   mlir::Value mul(mlir::Value a, int64_t b);
   mlir::Value add(mlir::Value a, mlir::Value b) { return mlir::arith::AddIOp::create(builder, loc, a, b); }

@@ -146,16 +146,25 @@ Value CpuMapping::load(Value base, Type elementType, Value index, int64_t count)
   return LLVM::LoadOp::create(builder, loc, type, element(base, elementType, index), byteSize(elementType));
 }
 
+Type CpuMapping::storageOf(BlockArgument argument) {
+  return keops::storageOf(kernel.getArgumentStorage(), argument.getArgNumber(), argument.getType());
+}
+
 /// A number of the caller's; any NaN becomes the one without a payload, which is
 /// what exponentials ask for (ApproximateMath.h) and no arithmetic changes.
-Value CpuMapping::loadInput(Value base, Value index) {
+Value CpuMapping::loadInput(Value base, Value index, Type storage) {
   // In integers, because a compiler may take floating-point NaNs for equal.
   unsigned width = number.getIntOrFloatBitWidth();
   const llvm::fltSemantics &semantics = cast<FloatType>(number).getFloatSemantics();
   auto constant = [&](const APInt &value) -> Value {
     return arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(builder.getIntegerType(width), value));
   };
-  Value bits = load(base, builder.getIntegerType(width), index);
+  Value bits;
+  if (storage == number)
+    bits = load(base, builder.getIntegerType(width), index);
+  else
+    bits = arith::BitcastOp::create(builder, loc, builder.getIntegerType(width),
+                                    widen(builder, loc, load(base, memoryType(storage), index), storage));
   Value magnitude = arith::AndIOp::create(builder, loc, bits, constant(APInt::getSignedMaxValue(width)));
   Value isNaN = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ugt, magnitude,
                                       constant(APFloat::getInf(semantics).bitcastToAPInt()));

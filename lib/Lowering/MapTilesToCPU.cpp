@@ -73,8 +73,9 @@ void CpuMapping::emitCallStage() {
     Value n = i64(argument.getArgNumber());
     Value base = load(frameField(kInputs, pointer), pointer, n);
     Value stride = load(frameField(kComponentStrides, pointer), builder.getI64Type(), n);
+    Type storage = storageOf(argument);
     auto component = [=](LaneIndex d) {
-      return loadInput(base, arith::MulIOp::create(builder, loc, scalarLane.position(d), stride));
+      return loadInput(base, arith::MulIOp::create(builder, loc, scalarLane.position(d), stride), storage);
     };
     SmallVector<Value> loaded;
     if (type.getDim() <= std::max<int64_t>(schedule.getUnroll(), 1))
@@ -120,13 +121,14 @@ void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Va
     Value base = load(frameField(kInputs, pointer), pointer, n);
     Value rowStride = load(frameField(kRowStrides, pointer), builder.getI64Type(), n);
     Value componentStride = load(frameField(kComponentStrides, pointer), builder.getI64Type(), n);
+    Type storage = storageOf(argument);
     loop(i64(0), padded, 1, [&](Value position) {
       // Lanes beyond the end repeat the last row: their results are never used.
       Value row = add(begin, min(position, last));
-      Value rowBase = element(base, number, arith::MulIOp::create(builder, loc, row, rowStride));
+      Value rowBase = element(base, memoryType(storage), arith::MulIOp::create(builder, loc, row, rowStride));
       scalarLane.forEach(cast<VecType>(argument.getType()).getDim(), [&](LaneIndex d) {
         Value from = arith::MulIOp::create(builder, loc, scalarLane.position(d), componentStride);
-        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, position), loadInput(rowBase, from));
+        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, position), loadInput(rowBase, from, storage));
       });
     });
   }
@@ -219,19 +221,16 @@ void CpuMapping::emitAccumulate() {
 /// The launch rule, read by the compiler's last step.
 void CpuMapping::describeLaunch(func::FuncOp function) {
   SmallVector<Attribute> arguments, results;
-  auto describe = [&](VecType type, int64_t axis) {
-    return builder.getDenseI64ArrayAttr({axis, type.getDim(),
-                                         type.getElementType().isInteger(64) ? 2
-                                         : type.getElementType().isF64()     ? 1
-                                                                             : 0});
+  auto describe = [&](VecType type, int64_t axis, Type storage) {
+    return builder.getDenseI64ArrayAttr({axis, type.getDim(), launchType(storage)});
   };
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     auto type = cast<VecType>(argument.getType());
     IndexSet set = type.getIndices();
-    arguments.push_back(describe(type, set == IndexSet::I ? 0 : set == IndexSet::J ? 1 : 2));
+    arguments.push_back(describe(type, set == IndexSet::I ? 0 : set == IndexSet::J ? 1 : 2, storageOf(argument)));
   }
-  for (Type type : kernel.getResultTypes().getAsValueRange<TypeAttr>())
-    results.push_back(describe(cast<VecType>(type), 0));
+  for (auto [n, type] : llvm::enumerate(kernel.getResultTypes().getAsValueRange<TypeAttr>()))
+    results.push_back(describe(cast<VecType>(type), 0, keops::storageOf(kernel.getResultStorage(), n, type)));
   function->setAttr("keops.launch",
                     builder.getDictionaryAttr({
                         builder.getNamedAttr("arguments", builder.getArrayAttr(arguments)),
@@ -305,13 +304,14 @@ void CpuMapping::emitFinalize() {
         Value value = lane.splat(emitter.get(source, d));
         store(staging, elementType, mul(scalarLane.position(d), lane.lanes), value);
       });
+      Type storage = keops::storageOf(kernel.getResultStorage(), n, type);
       Value out = load(outputs, pointer, i64(n));
       loop(i64(0), min(i64(lane.lanes), sub(numRows, row)), 1, [&](Value l) {
         Value outRow = mul(add(add(rowBegin, row), l), type.getDim());
         scalarLane.forEach(type.getDim(), [&](LaneIndex d) {
           Value component = scalarLane.position(d);
           Value value = load(staging, elementType, add(mul(component, lane.lanes), l));
-          store(out, elementType, add(outRow, component), value);
+          store(out, memoryType(storage), add(outRow, component), narrow(builder, loc, value, storage));
         });
       });
     }

@@ -40,6 +40,7 @@
 
 #include "MapTiles.h"
 #include "StageEmitter.h"
+#include "Storage.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -99,6 +100,12 @@ private:
     LLVM::StoreOp::create(builder, loc, value, address, alignmentOf(value.getType()));
   }
   static unsigned alignmentOf(Type type);
+  Type storageOf(BlockArgument argument) {
+    return keops::storageOf(kernel.getArgumentStorage(), argument.getArgNumber(), argument.getType());
+  }
+  Type resultStorage(size_t n) {
+    return keops::storageOf(kernel.getResultStorage(), n, cast<TypeAttr>(kernel.getResultTypes()[n]).getValue());
+  }
   Value loadArgument(BlockArgument argument, Value row, int64_t d);
   Value tileWord(Value column, int64_t word);
 
@@ -271,7 +278,8 @@ Value GpuMapping::loadArgument(BlockArgument argument, Value row, int64_t d) {
   Value index = mul(i64(d), access.componentStride);
   if (row)
     index = add(mul(row, access.rowStride), index);
-  return load(access.base, index, number);
+  Type storage = storageOf(argument);
+  return widen(builder, loc, load(access.base, index, memoryType(storage)), storage);
 }
 
 /// Index of a word of a column in the tile. The tile is small: i32 does.
@@ -535,11 +543,11 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
     auto branch = scf::IfOp::create(builder, loc, exists, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(branch.thenBlock());
-    for (auto [output, components] : llvm::zip(outputs, results)) {
+    for (auto [n, components] : llvm::enumerate(results)) {
       Value first = mul(row, i64(components.size()));
       for (auto [d, value] : llvm::enumerate(components)) {
         Value one = lanes == 1 ? value : vector::ExtractOp::create(builder, loc, value, static_cast<int64_t>(lane));
-        store(output, add(first, i64(d)), one);
+        store(outputs[n], add(first, i64(d)), narrow(builder, loc, one, resultStorage(n)));
       }
     }
   }
@@ -603,34 +611,29 @@ void GpuMapping::moveToBatch(Value rows, Value offsets) {
   Type size = builder.getI64Type();
   Value batch = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::y));
   Value firstOffset = mul(batch, i64(static_cast<int64_t>(arguments.size())));
-  for (auto [n, access] : llvm::enumerate(arguments))
-    if (!kernel.getBody().getArgument(n).use_empty())
-      access.base = element(access.base, number, load(offsets, add(firstOffset, i64(static_cast<int64_t>(n))), size));
-  Value firstRow = mul(batch, rows);
-  for (auto [output, type] : llvm::zip(outputs, kernel.getResultTypes().getAsValueRange<TypeAttr>())) {
-    auto vec = cast<VecType>(type);
-    output = element(output, vec.getElementType(), mul(firstRow, i64(vec.getDim())));
+  for (auto [n, access] : llvm::enumerate(arguments)) {
+    BlockArgument argument = kernel.getBody().getArgument(n);
+    if (!argument.use_empty())
+      access.base = element(access.base, memoryType(storageOf(argument)),
+                            load(offsets, add(firstOffset, i64(static_cast<int64_t>(n))), size));
   }
+  Value firstRow = mul(batch, rows);
+  for (auto [n, type] : llvm::enumerate(kernel.getResultTypes().getAsValueRange<TypeAttr>()))
+    outputs[n] = element(outputs[n], memoryType(resultStorage(n)), mul(firstRow, i64(cast<VecType>(type).getDim())));
 }
 
 /// What a launch needs to know, in the words of the CPU's rule.
 void GpuMapping::writeLaunchRule(gpu::GPUFuncOp function) {
-  auto describe = [&](VecType type) -> Attribute {
+  auto describe = [&](VecType type, Type storage) -> Attribute {
     IndexSet set = type.getIndices();
-    Type element = type.getElementType();
-    return builder.getDenseI64ArrayAttr({set == IndexSet::I   ? 0
-                                         : set == IndexSet::J ? 1
-                                                              : 2,
-                                         type.getDim(),
-                                         element.isInteger(64) ? 2
-                                         : element.isF64()     ? 1
-                                                               : 0});
+    int64_t axis = set == IndexSet::I ? 0 : set == IndexSet::J ? 1 : 2;
+    return builder.getDenseI64ArrayAttr({axis, type.getDim(), launchType(storage)});
   };
   SmallVector<Attribute> argumentRules, resultRules;
   for (BlockArgument argument : kernel.getBody().getArguments())
-    argumentRules.push_back(describe(cast<VecType>(argument.getType())));
-  for (Type type : kernel.getResultTypes().getAsValueRange<TypeAttr>())
-    resultRules.push_back(describe(cast<VecType>(type).withIndices(IndexSet::I)));
+    argumentRules.push_back(describe(cast<VecType>(argument.getType()), storageOf(argument)));
+  for (auto [n, type] : llvm::enumerate(kernel.getResultTypes().getAsValueRange<TypeAttr>()))
+    resultRules.push_back(describe(cast<VecType>(type).withIndices(IndexSet::I), resultStorage(n)));
   function->setAttr("keops.launch",
                     builder.getDictionaryAttr({
                         builder.getNamedAttr("arguments", builder.getArrayAttr(argumentRules)),

@@ -497,6 +497,8 @@ LogicalResult Tiler::run() {
   kernel = KernelOp::create(builder, formula.getLoc(), formula.getSymName(), arguments, results);
   for (auto [from, to] : llvm::zip(body.getArguments(), kernel.getBody().getArguments()))
     storedValues[from] = to;
+  kernel.setArgumentStorageAttr(formula.getArgumentStorageAttr());
+  kernel.setResultStorageAttr(formula.getResultStorageAttr());
   if (auto schedule = formula->getAttrOfType<ScheduleAttr>("keops.schedule"))
     kernel.setScheduleAttr(schedule);
   for (ReduceOp reduce : reductions)

@@ -28,6 +28,14 @@ const char *keops::runtime::nameOf(DType type) {
     return "float64";
   case DType::I64:
     return "int64";
+  case DType::F16:
+    return "float16";
+  case DType::BF16:
+    return "bfloat16";
+  case DType::C64:
+    return "complex64";
+  case DType::C128:
+    return "complex128";
   }
   return "unknown";
 }
@@ -167,12 +175,12 @@ std::optional<Artifact> keops::runtime::deserialize(const std::string &bytes) {
   artifact.arguments.resize(reader.count(argumentBytes));
   for (ArgumentInfo &argument : artifact.arguments) {
     argument.axis = reader.enumerator(Axis::Parameter);
-    argument.type = reader.enumerator(DType::I64);
+    argument.type = reader.enumerator(DType::BF16);
     argument.dim = reader.integer();
   }
   artifact.results.resize(reader.count(resultBytes));
   for (ResultInfo &result : artifact.results) {
-    result.type = reader.enumerator(DType::I64);
+    result.type = reader.enumerator(DType::BF16);
     result.dim = reader.integer();
     result.shape.resize(reader.count(sizeof(int64_t)));
     for (int64_t &extent : result.shape)

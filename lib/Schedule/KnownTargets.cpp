@@ -106,10 +106,10 @@ static const KnownTarget *findInstructionSet(bool avx512, bool avx2) {
 static const KnownTarget *findSimilar(StringRef name, std::string &error) {
   if (name != "generic")
     if (auto info = describe(kTripleX86, name)) {
-      const KnownTarget *known =
-          findInstructionSet(info->checkFeatures("+avx512f,+avx512dq,+avx512vl"), info->checkFeatures("+avx2,+fma"));
+      const KnownTarget *known = findInstructionSet(info->checkFeatures("+avx512f,+avx512dq,+avx512vl"),
+                                                    info->checkFeatures("+avx2,+fma,+f16c"));
       if (!known)
-        error = "the processor '" + name.str() + "' lacks AVX2 and FMA, which Keops needs on x86";
+        error = "the processor '" + name.str() + "' lacks AVX2, FMA or F16C, which Keops needs on x86";
       return known;
     }
   if (auto info = describe(kTripleAArch64, name)) {
@@ -132,7 +132,8 @@ static const KnownTarget *findHost(StringRef name) {
     return known ? known : find("neoverse-n1");
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
   bool wide = features.lookup("avx512f") && features.lookup("avx512dq") && features.lookup("avx512vl");
-  const KnownTarget *level = findInstructionSet(wide, features.lookup("avx2") && features.lookup("fma"));
+  const KnownTarget *level =
+      findInstructionSet(wide, features.lookup("avx2") && features.lookup("fma") && features.lookup("f16c"));
   return known && level && known->vectorBits == level->vectorBits ? known : level;
 }
 
@@ -146,7 +147,7 @@ struct Host {
   Host() {
     std::string ignored;
     if (!known)
-      error = "this machine's processor '" + name + "' lacks AVX2 and FMA, which Keops needs on x86";
+      error = "this machine's processor '" + name + "' lacks AVX2, FMA or F16C, which Keops needs on x86";
     // A name whose features this machine does not have in full would give code that it cannot run.
     else if (isX86(name) && known->name != name && findSimilar(name, ignored) != known)
       name = known->name.str();

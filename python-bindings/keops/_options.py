@@ -111,6 +111,12 @@ def find_accumulator(kind: ReductionKind, reduction_op: str, dtype_acc: str, use
     return None if dtype_acc == "auto" else dtype_acc, sum_scheme == "kahan_scheme"
 
 
+def find_complex_type(dtype: Any) -> Optional[str]:
+    """The type of complex results that ``dtype`` asks for, if it does."""
+    name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))
+    return name if name in ("complex64", "complex128") else None
+
+
 def warn_deprecated(**options: Any) -> None:
     """Warns about options that are accepted from older programs and have no effect."""
     for option, value in options.items():

@@ -16,8 +16,13 @@ alias          meaning                              array         index of its r
 Any argument may have batch dimensions before those; they broadcast as in NumPy, the last ones first, and the result has
 them all: a call computes the reduction for each batch on its own.
 
-All arrays of a call have the same dtype, float32 or float64, which is that of the computation and of the result. They
-may be strided and are neither copied nor changed. What the compiler or the engine refuses, for example a formula that
+All arrays of a call have the same dtype, float16, bfloat16, float32 or float64, which is that of the result, too. With
+float16 and bfloat16, float32 is computed and results are rounded once. NumPy has no bfloat16; arrays of the package
+ml_dtypes are known by the name of their dtype. Arrays may be strided and are neither copied nor changed.
+
+A vector of D complex numbers is a vector of 2 D components (re, im, re, im, ...) to formulas. So an argument
+``z = Vi(2*D)`` takes an (M, D) array of complex64 as well as an (M, 2 D) array of float32, beside others of either
+kind. Results are real, in pairs, unless ``dtype`` or ``out`` asks for complex ones. What the compiler or the engine refuses, for example a formula that
 does not parse, is ``keops.Error``, a ``ValueError``.
 """
 
@@ -61,12 +66,13 @@ class Genred:
         that the formula does not use are allowed; their rows count as M and N all the same.
     :param reduction_op: a name of the table.
     :param axis: the index that is reduced away: 0 for i (then the result has N rows), 1 for j.
-    :param dtype: deprecated, without effect; so is ``cuda_type``.
+    :param dtype: "complex64" or "complex128": results whose components are pairs (re, im) come as complex arrays.
+        Other types are deprecated and without effect, as the dtype of the arrays decides; so is ``cuda_type``.
     :param opt_arg: K of the reductions that keep the K smallest values.
     :param formula2: G of the weighted reductions.
     :param dtype_acc: type of accumulators of reductions that add: "auto", the dtype of the arrays or a wider one.
-        "auto" and "float32" accumulate float32 terms in float32 within a tile of columns and in float64 across tiles;
-        "float64" does so in float64 throughout.
+        "auto", "float16" and "float32" accumulate terms of at most 32 bits in float32 within a tile of columns and in
+        float64 across tiles; "float64" does so in float64 throughout.
     :param use_double_acc: the same as ``dtype_acc="float64"``.
     :param sum_scheme: "auto", "direct_sum" and "block_sum" add by blocks; "kahan_scheme" also collects rounding errors
         and takes them off at the end.
@@ -89,7 +95,8 @@ class Genred:
                  cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
                  sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
                  use_fast_math: bool = True):
-        _options.warn_deprecated(dtype=dtype, cuda_type=cuda_type)
+        complex_type = _options.find_complex_type(dtype)
+        _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
         for option, text in (("formula", formula), ("formula2", formula2)):
             if not isinstance(text, str) and (option == "formula" or text is not None):
                 raise TypeError(f"{option}: expected formula text, got {text!r}")
@@ -102,9 +109,10 @@ class Genred:
         self.axis = _options.check_axis(axis)
         self.opt_arg = opt_arg
         self.formula2 = formula2
+        self._dtype = complex_type
         self._sums = (accumulator or "auto", False, sum_scheme)
         self._call = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, self.axis,
-                                     accumulator, compensated).call
+                                     accumulator, compensated, complex_type).call
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one array per alias, in order of position.
@@ -112,8 +120,8 @@ class Genred:
         The first call with a dtype compiles, or loads from the disk cache, which takes some tens of milliseconds. Calls
         from several threads run at the same time.
 
-        :param args: arrays of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all float32 or
-            all float64.
+        :param args: arrays of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all of one
+            dtype; complex arrays, with half as many columns, count as the dtype of their parts.
         :param backend: "auto" or "CPU".
         :param device_id: number of a GPU; without effect on the processor.
         :param ranges: which pairs count: None for all, or six integer arrays (ranges_i, slices_i, redranges_j,
@@ -123,14 +131,15 @@ class Genred:
             of ``ranges_i``; one in none is reduced over nothing. The last three say the same for a reduction over i.
             Ranges hold for each batch.
         :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
-            a tuple of arrays where the result is a tuple). It may be strided and may overlap the arguments.
+            a tuple of arrays where the result is a tuple), or complex with half as many columns. It may be strided and
+            may overlap the arguments.
         :returns: a new array or a tuple of arrays, or ``out``.
         :raises ValueError: not one array per alias, a wrong shape, arrays of one index with different numbers of rows,
             batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower
             than the arrays; as ``keops.Error``, ranges beyond the arrays or with rows in common, or a formula that
             cannot be compiled.
         :raises TypeError: an argument that is no NumPy array, has another dtype, or not that of argument 0.
-        :raises NotImplementedError: GPU backends, float16.
+        :raises NotImplementedError: GPU backends.
         """
         if backend != "auto":
             _options.check_backend(backend)
@@ -144,8 +153,8 @@ class Genred:
 
     def __reduce__(self):
         # Copies compile again, or find the code in the caches.
-        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, None, self.opt_arg, self.formula2,
-                        None) + self._sums
+        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
+                        self.formula2, None) + self._sums
 
 
 RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")

@@ -16,18 +16,25 @@
 #include <nanobind/stl/string.h>
 
 #include <cstring>
+#include <optional>
 
 using namespace keops;
 using namespace keops::python;
 namespace nb = nanobind;
 
-const NumPy &NumPy::get() {
+NumPy &NumPy::get() {
   // Never destroyed: the interpreter may be gone by then.
-  static const NumPy &names = *[] {
+  static NumPy &names = *[] {
     nb::module_ numpy = nb::module_::import_("numpy");
-    return new NumPy{numpy.attr("ndarray"), numpy.attr("ma").attr("MaskedArray"),
-                     numpy.attr("array"),   numpy.attr("empty"),
-                     numpy.attr("copyto"),  {numpy.attr("float32"), numpy.attr("float64"), numpy.attr("int64")}};
+    // In the order of DType.
+    return new NumPy{numpy.attr("ndarray"),
+                     numpy.attr("ma").attr("MaskedArray"),
+                     numpy.attr("array"),
+                     numpy.attr("empty"),
+                     numpy.attr("copyto"),
+                     numpy.attr("uint16"),
+                     {numpy.attr("float32"), numpy.attr("float64"), numpy.attr("int64"), numpy.attr("float16"),
+                      nb::none(), numpy.attr("complex64"), numpy.attr("complex128")}};
   }();
   return names;
 }
@@ -48,6 +55,38 @@ std::string keops::python::shapeText(const int64_t *shape, size_t ndim) {
 // Arrays that come in
 //===----------------------------------------------------------------------===//
 
+/// The type that a format of the buffer protocol stands for.
+static std::optional<DType> typeOf(const char *format, int64_t bytes) {
+  // One letter, or Z and one, for no structure, after one that says how it is aligned; not '<' or '>', for foreign byte
+  // order.
+  if (*format && std::strchr("@=^", *format))
+    ++format;
+  static constexpr std::pair<const char *, DType> types[] = {{"f", DType::F32},  {"d", DType::F64}, {"l", DType::I64},
+                                                             {"q", DType::I64},  {"e", DType::F16}, {"Zf", DType::C64},
+                                                             {"Zd", DType::C128}};
+  for (auto [letters, type] : types)
+    if (std::strcmp(format, letters) == 0 && bytes == runtime::sizeOf(type))
+      return type;
+  return std::nullopt;
+}
+
+/// bfloat16 has no format, but its arrays can be seen as integers.
+bool ArrayView::tryHoldBits(nb::handle object) {
+  NumPy &numpy = NumPy::get();
+  nb::object type = object.attr("dtype");
+  if (nb::cast<std::string>(nb::str(nb::object(type.attr("name")))) != "bfloat16")
+    return false;
+  nb::object bits = object.attr("view")(numpy.uint16);
+  if (PyObject_GetBuffer(bits.ptr(), &buffer, PyBUF_RECORDS_RO) != 0) {
+    buffer.obj = nullptr;
+    PyErr_Clear();
+    return false;
+  }
+  numpy.typeObject(DType::BF16) = type;
+  elementType = DType::BF16;
+  return true;
+}
+
 bool ArrayView::tryHold(nb::handle object) {
   const NumPy &numpy = NumPy::get();
   auto *type = reinterpret_cast<PyObject *>(Py_TYPE(object.ptr()));
@@ -57,28 +96,11 @@ bool ArrayView::tryHold(nb::handle object) {
   if (PyObject_GetBuffer(object.ptr(), &buffer, PyBUF_RECORDS_RO) != 0) {
     buffer.obj = nullptr;
     PyErr_Clear();
-    return false;
+    return tryHoldBits(object);
   }
-  // One letter, for no structure, after one that says how it is aligned; not '<' or '>', for foreign byte order.
-  const char *format = buffer.format ? buffer.format : "B";
-  if (*format && std::strchr("@=^", *format))
-    ++format;
-  if (!format[0] || format[1])
-    return false;
-  switch (format[0]) {
-  case 'f':
-    elementType = DType::F32;
-    return true;
-  case 'd':
-    elementType = DType::F64;
-    return true;
-  case 'l':
-  case 'q':
-    elementType = DType::I64;
-    return buffer.itemsize == 8;
-  default:
-    return false;
-  }
+  std::optional<DType> found = typeOf(buffer.format ? buffer.format : "B", buffer.itemsize);
+  elementType = found.value_or(DType::F32);
+  return found.has_value();
 }
 
 void ArrayView::refuse(nb::handle object, const std::string &what) {
@@ -91,9 +113,7 @@ void ArrayView::refuse(nb::handle object, const std::string &what) {
                                   "pass its .data or .filled(value)");
   nb::object dtype = object.attr("dtype");
   std::string type = nb::cast<std::string>(nb::str(nb::handle(dtype)));
-  if (type == "float16")
-    raise(PyExc_NotImplementedError, what + ": expected dtype float32 or float64, got float16, which is not supported");
-  raise(PyExc_TypeError, what + ": expected dtype float32 or float64 in native byte order, got " + type);
+  raise(PyExc_TypeError, what + ": expected dtype " + kNumberTypes + " in native byte order, got " + type);
 }
 
 std::string ArrayView::shapeText() const {
@@ -138,10 +158,15 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
     else
       array.rowStride = stride;
   }
+  // The parts of complex numbers have one stride only if the numbers lie next to each other.
+  if (runtime::partsOf(elementType) == 2 && array.dim > 1)
+    isStrided &= array.componentStride == 1;
   if (isStrided || size == 0)
     return array;
   auto [copy, memory] = makeArray(buffer.shape, buffer.ndim, array.type);
-  NumPy::get().copyto(copy, nb::handle(buffer.obj));
+  nb::object self = nb::borrow(buffer.obj);
+  NumPy::get().copyto(copy,
+                      elementType == DType::BF16 ? self.attr("view")(NumPy::get().typeObject(elementType)) : self);
   array.data = memory;
   array.rowStride.reset();
   array.componentStride.reset();
@@ -159,11 +184,12 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
 //===----------------------------------------------------------------------===//
 
 std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, size_t ndim, DType type) {
-  const NumPy &numpy = NumPy::get();
+  NumPy &numpy = NumPy::get();
   nb::object sizes = nb::steal(PyTuple_New(ndim));
   for (size_t axis = 0; axis < ndim; ++axis)
     PyTuple_SET_ITEM(sizes.ptr(), axis, PyLong_FromLongLong(shape[axis]));
-  PyObject *arguments[] = {sizes.ptr(), numpy.typeObject(type).ptr()};
+  bool isBits = type == DType::BF16;
+  PyObject *arguments[] = {sizes.ptr(), (isBits ? numpy.uint16 : numpy.typeObject(type)).ptr()};
   nb::object array = nb::steal(PyObject_Vectorcall(numpy.empty.ptr(), arguments, 2, nullptr));
   Py_buffer buffer;
   if (!array.is_valid() || PyObject_GetBuffer(array.ptr(), &buffer, PyBUF_WRITABLE) != 0)
@@ -171,5 +197,7 @@ std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, siz
   // A fresh array keeps its memory; nobody else can resize it yet.
   void *memory = buffer.buf;
   PyBuffer_Release(&buffer);
+  if (isBits)
+    array = array.attr("view")(numpy.typeObject(type));
   return {std::move(array), memory};
 }

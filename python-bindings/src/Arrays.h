@@ -26,12 +26,13 @@ namespace keops::python {
 
 /// The objects of the module `numpy` that calls need.
 struct NumPy {
-  nanobind::object ndarray, MaskedArray, array, empty, copyto, types[3];
+  nanobind::object ndarray, MaskedArray, array, empty, copyto, uint16, types[7];
 
   /// Imports them when first called, which the module does when it is loaded.
-  static const NumPy &get();
-  /// The NumPy type of `type`.
-  const nanobind::object &typeObject(DType type) const { return types[static_cast<int>(type)]; }
+  static NumPy &get();
+  /// The NumPy type of `type`. That of bfloat16, which NumPy lacks, is what the
+  /// first such array had.
+  nanobind::object &typeObject(DType type) { return types[static_cast<int>(type)]; }
 };
 
 /// The memory of a NumPy array, held for as long as this object lives.
@@ -43,8 +44,8 @@ public:
   ArrayView &operator=(const ArrayView &) = delete;
 
   /// Holds `object`, an argument or result that messages call `what()`, if it
-  /// is a NumPy array of a type that kernels know; throws TypeError otherwise,
-  /// or NotImplementedError for float16. To be called once.
+  /// is a NumPy array of a type that kernels know; throws TypeError otherwise.
+  /// To be called once.
   template <typename What>
   void hold(nanobind::handle object, What &&what) {
     if (!tryHold(object))
@@ -60,7 +61,10 @@ public:
   void *data() const { return buffer.buf; }
   /// The addresses between which all elements lie; both 0 if there are none.
   std::pair<uintptr_t, uintptr_t> extent() const;
-  bool isAligned() const { return reinterpret_cast<uintptr_t>(buffer.buf) % buffer.itemsize == 0; }
+  /// As a kernel needs it: complex numbers are two real ones.
+  bool isAligned() const {
+    return reinterpret_cast<uintptr_t>(buffer.buf) % runtime::sizeOf(runtime::realType(elementType)) == 0;
+  }
   bool isContiguous() const { return PyBuffer_IsContiguous(&buffer, 'C'); }
 
   /// This array as `rows` × `dim` elements along its last two axes, or as one
@@ -70,11 +74,15 @@ public:
 
 private:
   bool tryHold(nanobind::handle object);
+  bool tryHoldBits(nanobind::handle object);
   [[noreturn]] static void refuse(nanobind::handle object, const std::string &what);
 
   Py_buffer buffer;
   DType elementType = DType::F32;
 };
+
+/// The types of numbers in arguments, for messages.
+inline constexpr const char *kNumberTypes = "float16, bfloat16, float32 or float64, or complex";
 
 /// "(5, 3)", "(7,)".
 std::string shapeText(const int64_t *shape, size_t ndim);

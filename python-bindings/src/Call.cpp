@@ -33,10 +33,12 @@ namespace nb = nanobind;
 
 Callable::Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
                    std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-                   std::optional<std::string> accumulator, bool compensated)
+                   std::optional<std::string> accumulator, bool compensated,
+                   const std::optional<std::string> &complexType)
     : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
-      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated),
-      isRatio(name == "SumSoftMaxWeight") {
+      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated) {
+  if (complexType)
+    this->complexType = *complexType == runtime::nameOf(DType::C64) ? DType::C64 : DType::C128;
   if (weight)
     reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
   // A formula may bring arguments along that no alias declares.
@@ -49,32 +51,21 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
 
 Sums Callable::sumsFor(DType type) const {
   std::string name = runtime::nameOf(type);
-  if (accumulator && *accumulator != name && *accumulator != "float64")
+  // Numbers of 16 bits are added in float32, which is both of what a program may ask for.
+  bool isShort = type == DType::F16 || type == DType::BF16;
+  if (accumulator && *accumulator != name && *accumulator != "float64" && !(isShort && *accumulator == "float32"))
     raise(PyExc_ValueError, "dtype_acc: expected 'auto', the arrays' dtype, which is " + name +
                                 ", or a wider one; got '" + *accumulator + "'");
   if (compensated)
     return Sums::Kahan;
-  return accumulator && *accumulator != name ? Sums::Float64 : Sums::Blocks;
+  return accumulator && *accumulator == "float64" && type != DType::F64 ? Sums::Float64 : Sums::Blocks;
 }
 
-const Callable::Code &Callable::codeFor(DType type) {
-  std::unique_ptr<const Code> &slot = codes[static_cast<int>(type)];
+const Kernel &Callable::kernelFor(DType type) {
+  std::unique_ptr<const Kernel> &slot = kernels[static_cast<int>(type)];
   if (slot)
     return *slot;
-  Sums sums = sumsFor(type);
-  std::unique_ptr<const Code> made;
-  if (isRatio) {
-    Reduction normalizer = logsumexp(reduction.formula, reduction.over);
-    normalizer.aliases = reduction.aliases;
-    Kernel first = compile(normalizer, type, sums);
-    auto position = static_cast<int64_t>(reduction.aliases.size());
-    Formula L = reduction.over == Over::Columns ? rowVariable(position, 1) : columnVariable(position, 1);
-    Reduction ratio = sum(exp(reduction.formula - L) * *reduction.weight, reduction.over);
-    ratio.aliases = reduction.aliases;
-    made.reset(new Code{compile(ratio, type, sums), first});
-  } else {
-    made.reset(new Code{compile(reduction, type, sums), std::nullopt});
-  }
+  auto made = std::make_unique<const Kernel>(compile(reduction, type, sumsFor(type)));
   // Another thread may have come first while this one compiled; its code may be running.
   if (!slot)
     slot = std::move(made);
@@ -100,13 +91,32 @@ std::string Callable::describe(size_t position) const {
 /// Axes of an argument's array after those of batches.
 static int coreAxes(const ArgumentInfo &info) { return info.axis == Axis::Parameter ? 1 : 2; }
 
-/// "(D,)" of a parameter, "(M, D)" or "(N, D)" of others.
-static std::string expectedShape(const ArgumentInfo &info, Over over) {
-  std::string dim = std::to_string(info.dim);
+/// "(D,)" of a parameter, "(M, D)" or "(N, D)" of others, for elements of `type`.
+static std::string expectedShape(const ArgumentInfo &info, Over over, DType type) {
+  std::string dim = std::to_string(info.dim / runtime::partsOf(type));
   if (info.axis == Axis::Parameter)
     return "(" + dim + ",)";
   bool isIndexedByI = (info.axis == Axis::Row) == (over == Over::Columns);
   return (isIndexedByI ? "(M, " : "(N, ") + dim + ")";
+}
+
+/// All numbers have one type; complex ones count by that of their parts.
+void Callable::checkTypes(const std::vector<ArrayView> &views) const {
+  DType first = runtime::realType(views[0].type());
+  for (size_t position = 0; position < views.size(); ++position) {
+    DType type = views[position].type();
+    if (type == DType::I64)
+      raise(PyExc_TypeError, describe(position) + ": expected dtype " + kNumberTypes + ", got int64");
+    if (runtime::realType(type) != first)
+      raise(PyExc_TypeError, describe(position) + ": expected dtype " + runtime::nameOf(first) + " as in " +
+                                 describe(0) + (views[0].type() == first ? "" : ", whose parts are such") + ", got " +
+                                 runtime::nameOf(type));
+  }
+  if (complexType && runtime::realType(*complexType) != first)
+    raise(PyExc_TypeError, std::string("dtype: expected arrays of ") + runtime::nameOf(*complexType) + " or " +
+                               runtime::nameOf(runtime::realType(*complexType)) + " for results of " +
+                               runtime::nameOf(*complexType) + ", got " + runtime::nameOf(views[0].type()) + " in " +
+                               describe(0));
 }
 
 Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
@@ -122,8 +132,15 @@ Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
     const ArrayView &view = views[position];
     const ArgumentInfo &info = expected[position];
     int ndim = coreAxes(info);
-    if (view.ndim() < ndim || view.shape(view.ndim() - 1) != info.dim) {
-      std::string message = describe(position) + ": expected an array of shape " + expectedShape(info, reduction.over) +
+    int64_t parts = runtime::partsOf(view.type());
+    if (info.dim % parts != 0)
+      raise(PyExc_TypeError, describe(position) + ": expected real numbers, because complex ones have an even " +
+                                 "number of components, not " + std::to_string(info.dim) + "; got " +
+                                 runtime::nameOf(view.type()));
+    if (view.ndim() < ndim || view.shape(view.ndim() - 1) * parts != info.dim) {
+      std::string message = describe(position) + ": expected an array of shape " +
+                            expectedShape(info, reduction.over, view.type()) +
+                            (parts == 2 ? std::string(" of ") + runtime::nameOf(view.type()) : "") +
                             (view.ndim() > ndim ? " after batch dimensions" : "") + ", got shape " + view.shapeText();
       if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
         message += "; a vector of numbers must be (" + std::to_string(view.shape(0)) + ", 1), as v[:, None] is";
@@ -180,13 +197,26 @@ void Callable::checkBatches(const std::vector<ArrayView> &views, const std::vect
 // Results
 //===----------------------------------------------------------------------===//
 
-std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes &sizes) const {
+/// The type of the array that a result goes to.
+DType Callable::resultType(const ResultInfo &result) const {
+  if (!complexType || result.type == DType::I64)
+    return result.type;
+  if (result.dim % 2 != 0 || reduction.k > 0)
+    raise(PyExc_ValueError, std::string("dtype: expected ") +
+                                (reduction.k > 0 ? "a reduction that keeps no K values"
+                                                 : "a formula with an even number of components, pairs of real ones,") +
+                                " for results of " + runtime::nameOf(*complexType) + ", got " +
+                                (reduction.k > 0 ? reduction.name : std::to_string(result.dim)));
+  return *complexType;
+}
+
+std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes &sizes, DType type) const {
   std::vector<int64_t> shape = sizes.batch;
   shape.push_back(sizes.rows);
   if (reduction.k > 0)
     shape.push_back(reduction.k);
   if (reduction.k == 0 || result.dim != reduction.k)
-    shape.push_back(result.dim / std::max<int64_t>(1, reduction.k));
+    shape.push_back(result.dim / std::max<int64_t>(1, reduction.k) / runtime::partsOf(type));
   return shape;
 }
 
@@ -197,10 +227,20 @@ namespace {
 /// takes its place and is copied at the end.
 class Destination {
 public:
-  Destination(nb::handle given, const std::string &what, const std::vector<int64_t> &shape, DType type,
+  /// `shapeFor` gives the result's shape in elements of a type, and `mayPair`
+  /// says that complex elements may take its components in pairs.
+  template <typename ShapeFor>
+  Destination(nb::handle given, const std::string &what, const ShapeFor &shapeFor, DType type, bool mayPair,
               const std::vector<ArrayView> &arguments)
       : given(given) {
     view.hold(given, [&] { return what; });
+    std::vector<int64_t> shape = shapeFor(type);
+    if (mayPair && runtime::partsOf(view.type()) == 2 && runtime::realType(view.type()) == type &&
+        shape.back() % 2 == 0) {
+      type = view.type();
+      shape = shapeFor(type);
+    }
+    elementType = type;
     std::string found = view.shapeText(), expected = shapeText(shape.data(), shape.size());
     if (view.type() != type)
       raise(PyExc_TypeError,
@@ -219,6 +259,7 @@ public:
       std::tie(made, memory) = makeArray(shape.data(), shape.size(), type);
   }
 
+  DType type() const { return elementType; }
   void *data() const { return isDirect ? view.data() : memory; }
   void finish() const {
     if (!isDirect)
@@ -230,6 +271,7 @@ private:
   ArrayView view;
   nb::object made;
   void *memory = nullptr;
+  DType elementType = DType::F32;
   bool isDirect = true;
 };
 
@@ -254,52 +296,22 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
 // The call
 //===----------------------------------------------------------------------===//
 
-/// Where L = log Σ exp(F) says that nothing was added, a ratio of sums is 0/0.
-template <typename T>
-static void writeEmptyRatios(const Array &out, const void *normalizers, int64_t rows) {
-  T *numbers = static_cast<T *>(out.data);
-  for (int64_t row = 0; row < rows; ++row)
-    if (static_cast<const T *>(normalizers)[row] == -std::numeric_limits<T>::infinity())
-      std::fill_n(numbers + row * out.dim, out.dim, std::numeric_limits<T>::quiet_NaN());
-}
-
 /// Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
 static void prepareFor(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {
   if (!kernel.isPrepared(inputs, ranges))
     python::prepare(kernel, inputs, ranges);
 }
 
-void Callable::run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+void Callable::run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
                    const Sizes &sizes, const Ranges *ranges) const {
-  DType type = outputs[0].type;
-  int64_t allRows = sizes.rows * sizes.batches;
-  std::vector<double> normalizers;
-  std::vector<ConstArray> ratioInputs;
-  if (code.normalizer) {
-    prepareFor(*code.normalizer, inputs, ranges);
-    normalizers.resize(std::max<int64_t>(1, allRows));
-    ratioInputs = inputs;
-    ConstArray &last = ratioInputs.emplace_back(ConstArray{normalizers.data(), sizes.rows, 1, type});
-    int64_t stride = allRows;
-    for (int64_t size : sizes.batch)
-      last.batch.push_back({size, stride /= std::max<int64_t>(1, size)});
-  }
-  const std::vector<ConstArray> &all = code.normalizer ? ratioInputs : inputs;
-  prepareFor(code.kernel, all, ranges);
-
+  prepareFor(kernel, inputs, ranges);
   std::optional<nb::gil_scoped_release> release;
   // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
   constexpr double smallestWork = 5e5;
-  if (static_cast<double>(allRows) * sizes.columns * (sizes.components + 1) > smallestWork)
+  double rows = static_cast<double>(sizes.rows * sizes.batches);
+  if (rows * static_cast<double>(sizes.columns * (sizes.components + 1)) > smallestWork)
     release.emplace();
-  if (code.normalizer)
-    code.normalizer->operator()({{normalizers.data(), sizes.rows, 1, type, sizes.batch}}, inputs, /*threads=*/0,
-                                ranges);
-  code.kernel(outputs, all, /*threads=*/0, ranges);
-  if (code.normalizer && type == DType::F32)
-    writeEmptyRatios<float>(outputs[0], normalizers.data(), allRows);
-  else if (code.normalizer)
-    writeEmptyRatios<double>(outputs[0], normalizers.data(), allRows);
+  kernel(outputs, inputs, /*threads=*/0, ranges);
 }
 
 namespace {
@@ -335,27 +347,20 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   if (count == 0)
     raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
   std::vector<ArrayView> views(count);
-  for (size_t position = 0; position < count; ++position) {
+  for (size_t position = 0; position < count; ++position)
     views[position].hold(arguments[position], [&] { return describe(position); });
-    if (views[position].type() == DType::I64)
-      raise(PyExc_TypeError, describe(position) + ": expected dtype float32 or float64, got int64");
-    if (views[position].type() != views[0].type())
-      raise(PyExc_TypeError, describe(position) + ": expected dtype " + runtime::nameOf(views[0].type()) + " as in " +
-                                 describe(0) + ", got " + runtime::nameOf(views[position].type()));
-  }
+  checkTypes(views);
 
-  const Code &code = codeFor(views[0].type());
-  // The other kernel also takes the normaliser's result, which is none of the user's arguments.
-  const Kernel &asked = code.normalizer ? *code.normalizer : code.kernel;
-  Sizes sizes = checkShapes(views, asked.arguments());
+  const Kernel &kernel = kernelFor(runtime::realType(views[0].type()));
+  Sizes sizes = checkShapes(views, kernel.arguments());
   std::vector<ConstArray> inputs;
   std::vector<nb::object> copies;
   inputs.reserve(count);
   for (size_t position = 0; position < count; ++position)
-    inputs.push_back(views[position].toEngine(coreAxes(asked.arguments()[position]), copies));
+    inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
   HeldRanges held(ranges);
 
-  const std::vector<ResultInfo> &results = code.kernel.results();
+  const std::vector<ResultInfo> &results = kernel.results();
   std::vector<Array> outputs;
   outputs.reserve(results.size());
   if (!out.is_none()) {
@@ -363,11 +368,14 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     std::vector<std::unique_ptr<Destination>> destinations;
     for (size_t n = 0; n < results.size(); ++n) {
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
+      auto shapeFor = [&](DType type) { return resultShape(results[n], sizes, type); };
       destinations.push_back(
-          std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes), results[n].type, views));
-      outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type, sizes.batch});
+          std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]), reduction.k == 0, views));
+      DType type = destinations.back()->type();
+      outputs.push_back(
+          {destinations.back()->data(), sizes.rows, results[n].dim / runtime::partsOf(type), type, sizes.batch});
     }
-    run(code, outputs, inputs, sizes, held.get());
+    run(kernel, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
       destination->finish();
     return nb::borrow(out);
@@ -376,12 +384,13 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   std::vector<nb::object> arrays;
   arrays.reserve(results.size());
   for (const ResultInfo &result : results) {
-    std::vector<int64_t> shape = resultShape(result, sizes);
-    auto [array, memory] = makeArray(shape.data(), shape.size(), result.type);
-    outputs.push_back({memory, sizes.rows, result.dim, result.type, sizes.batch});
+    DType type = resultType(result);
+    std::vector<int64_t> shape = resultShape(result, sizes, type);
+    auto [array, memory] = makeArray(shape.data(), shape.size(), type);
+    outputs.push_back({memory, sizes.rows, result.dim / runtime::partsOf(type), type, sizes.batch});
     arrays.push_back(std::move(array));
   }
-  run(code, outputs, inputs, sizes, held.get());
+  run(kernel, outputs, inputs, sizes, held.get());
   if (arrays.size() == 1)
     return std::move(arrays[0]);
   nb::object tuple = nb::steal(PyTuple_New(arrays.size()));

@@ -31,10 +31,11 @@ public:
   /// Parses the formulas. `aliases` declare all arguments, `declarations` are
   /// what messages call them, in order of position. `accumulator` is the type
   /// that sums must be accumulated in, if the caller minds; `compensated` asks
-  /// for sums that keep track of their rounding errors.
+  /// for sums that keep track of their rounding errors, and `complexType` for
+  /// results of that type, "complex64" or "complex128", instead of pairs of reals.
   Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
            std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-           std::optional<std::string> accumulator, bool compensated);
+           std::optional<std::string> accumulator, bool compensated, const std::optional<std::string> &complexType);
 
   /// Checks the arrays, then computes into new arrays, or into `out` unless
   /// that is None. `ranges` is None, or a tuple of three contiguous arrays of
@@ -42,34 +43,31 @@ public:
   nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges);
 
 private:
-  struct Code {
-    Kernel kernel;
-    /// A ratio of sums is computed as Σ exp(F − L)·G with L = log Σ exp(F),
-    /// which this kernel computes first. L is the last argument of the other.
-    std::optional<Kernel> normalizer;
-  };
   struct Sizes {
     int64_t rows = 1, columns = 1, components = 0, batches = 1;
     std::vector<int64_t> batch; ///< of each batch axis
   };
 
-  const Code &codeFor(DType type);
+  const Kernel &kernelFor(DType type);
   Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
   Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
   void checkBatches(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected,
                     Sizes &sizes) const;
-  std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes) const;
-  void run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+  void checkTypes(const std::vector<ArrayView> &views) const;
+  std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes, DType type) const;
+  DType resultType(const runtime::ResultInfo &result) const;
+  void run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
            const Sizes &sizes, const Ranges *ranges) const;
 
   Reduction reduction;
   std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
   const bool compensated;
-  const bool isRatio;
-  /// For float32 and float64. Written once, under the interpreter's lock.
-  std::unique_ptr<const Code> codes[2];
+  /// The type of results that are complex.
+  std::optional<DType> complexType;
+  /// For each type of real numbers. Written once, under the interpreter's lock.
+  std::unique_ptr<const Kernel> kernels[5];
 };
 
 } // namespace keops::python

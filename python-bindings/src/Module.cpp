@@ -35,9 +35,10 @@ NB_MODULE(_keops, module) {
 
   nb::class_<Callable>(module, "Callable", "A reduction, compiled when first called with arrays of some dtype.")
       .def(nb::init<const std::string &, const std::string &, std::vector<std::string>, std::vector<std::string>,
-                    const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool>(),
+                    const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool,
+                    const std::optional<std::string> &>(),
            "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
-           "accumulator"_a.none(), "compensated"_a)
+           "accumulator"_a.none(), "compensated"_a, "complex_type"_a.none())
       .def("call", &Callable::call, "arguments"_a, "out"_a.none(), "ranges"_a.none(),
            "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.");
 }

@@ -339,25 +339,30 @@ def test_every_name_is_checked():
     assert len(NAMES) == len(set(NAMES)) == 99
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name, formula, dims, value", CASES, ids=[f"{case[1]} {case[2]}" for case in CASES])
-def test_operation(name, formula, dims, value, dtype):
-    variables = [(variable, int(dim)) for variable, dim in re.findall(r"([a-zA-Z])(\d+)", dims)]
+def draw_case(formula, dims, dtype, M=19, N=5):
+    """Aliases and arrays for a formula of ``TABLE``, by variable."""
     rng = np.random.default_rng(len(formula))
-    M, N = 19, 5
-    arrays = {}
-    for variable, dim in variables:
-        shape = {"Vi": (M, dim), "Vj": (N, dim), "Pm": (dim,)}[VARIABLES[variable]]
+    aliases, arrays = [], {}
+    for variable, dim in re.findall(r"([a-zA-Z])(\d+)", dims):
+        shape = {"Vi": (M, int(dim)), "Vj": (N, int(dim)), "Pm": (int(dim),)}[VARIABLES[variable]]
         data = rng.uniform(0.2, 2, shape) if dims[0] in "+<" else rng.uniform(-1, 1, shape)
         if dims[0] == "<":
             data.sort(-1)
+        aliases.append(f"{variable} = {VARIABLES[variable]}({dim})")
         arrays[variable] = data.astype(dtype)
-    reduction = Genred(formula, [f"{variable} = {VARIABLES[variable]}({dim})" for variable, dim in variables], axis=1)
-    found = reduction(*arrays.values())
+    return aliases, arrays
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name, formula, dims, value", CASES, ids=[f"{case[1]} {case[2]}" for case in CASES])
+def test_operation(name, formula, dims, value, dtype):
+    M, N = 19, 5
+    aliases, arrays = draw_case(formula, dims, dtype, M, N)
+    found = Genred(formula, aliases, axis=1)(*arrays.values())
     F = value(*(dense.pairs(array, VARIABLES[variable]) for variable, array in arrays.items()))
     # A formula without a variable Vj is one column.
-    has_columns = any(VARIABLES[variable] == "Vj" for variable, _ in variables)
-    has_rows = any(VARIABLES[variable] == "Vi" for variable, _ in variables)
+    has_columns = any(VARIABLES[variable] == "Vj" for variable in arrays)
+    has_rows = any(VARIABLES[variable] == "Vi" for variable in arrays)
     expected = np.broadcast_to(F, (M if has_rows else 1, N if has_columns else 1, F.shape[-1])).sum(axis=1, dtype=float)
     assert found.shape == expected.shape and found.dtype == dtype
     tolerance = 3e-5 if dtype == np.float32 else 1e-12

@@ -1095,3 +1095,31 @@ keops.kernel @accumulate_to_another_type(%x: !keops.vec<1xf32, i>) {
   }
   keops.return
 }
+
+// -----
+
+// expected-error @below {{'keops.formula' op expects argument_storage to have 1 types, one for each array, got 2}}
+keops.formula @storage_of_too_many(%x: !keops.vec<1xf32, i>) attributes {argument_storage = [f16, f16]} {
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{'keops.formula' op expects argument_storage 1 to be 'f32', 'f16' or 'bf16', for an array of numbers 'f32', got 'f64'}}
+keops.formula @storage_of_wide_numbers(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, i>) attributes {argument_storage = [f32, f64]} {
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{'keops.formula' op expects argument_storage 0 to be 'f64', for an array of numbers 'f64', got 'f16'}}
+keops.formula @storage_of_short_numbers(%x: !keops.vec<1xf64, i>) attributes {argument_storage = [f16]} {
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{'keops.kernel' op expects result_storage 0 to be 'f32', 'f16' or 'bf16', for an array of numbers 'f32', got 'i64'}}
+keops.kernel @storage_of_rows(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {result_storage = [i64]} {
+  keops.return %x : !keops.vec<1xf32, i>
+}

@@ -454,3 +454,32 @@ keops.kernel @recurrence(%x: !keops.vec<1xf32, i>) -> !keops.vec<4xf32, i> {
 keops.kernel @empty() attributes {note = "kept"} {
   keops.return
 }
+
+//===----------------------------------------------------------------------===//
+// How arrays hold numbers
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: keops.formula @storage(
+// CHECK-SAME: attributes {argument_storage = [f16, bf16, f32], result_storage = [bf16, i64]} {
+keops.formula @storage(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>, %p: !keops.vec<2xf32>)
+    -> (!keops.vec<1xf32, i>, !keops.vec<1xi64, i>)
+    attributes {argument_storage = [f16, bf16, f32], result_storage = [bf16, i64]} {
+  %0 = keops.mul %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %1, %2 = keops.reduce #keops.extremum<min_argmin> over j (%0) : (!keops.vec<1xf32, ij>) -> (!keops.vec<1xf32, i>, !keops.vec<1xi64, i>)
+  keops.return %1, %2 : !keops.vec<1xf32, i>, !keops.vec<1xi64, i>
+}
+
+// CHECK-LABEL: keops.kernel @kernel_storage(
+// CHECK-SAME: schedule <{{.*}}> attributes {argument_storage = [bf16], result_storage = [f16]} {
+keops.kernel @kernel_storage(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+    schedule <lane_axis = rows, lanes = 8, rows = 64, columns = 32, chunk = 1, unroll = 16>
+    attributes {argument_storage = [bf16], result_storage = [f16]} {
+  %0 = keops.stage pairs -> !keops.vec<1xf32, i> {
+    %1 = keops.accumulate #keops.sum over [1] {
+    ^bb0(%d: index):
+      keops.yield %x : !keops.vec<1xf32, i>
+    } : !keops.vec<1xf32, i>
+    keops.yield %1 : !keops.vec<1xf32, i>
+  }
+  keops.return %0 : !keops.vec<1xf32, i>
+}

@@ -11,6 +11,6 @@
 // HOST-NOT: "host"
 // HOST:     #keops.target<"
 
-// OLD: error: the processor 'nehalem' lacks AVX2 and FMA, which Keops needs on x86
+// OLD: error: the processor 'nehalem' lacks AVX2, FMA or F16C, which Keops needs on x86
 module {
 }

@@ -101,7 +101,7 @@ static std::string componentsOf(const runtime::ArgumentInfo &info) {
 static Table loadFile(const Argument &argument, const runtime::ArgumentInfo &info, DType type) {
   Table table = readFile(argument.source);
   if (argument.index == Index::None && table.oneDimensional) {
-    table.columns = table.rows;
+    table.columns *= table.rows;
     table.rows = 1;
   }
   // A text without any line has no columns to disagree about.

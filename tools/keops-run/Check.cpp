@@ -12,6 +12,8 @@
 
 #include "Check.h"
 
+#include "keops/Runtime/Element.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -190,9 +192,8 @@ CheckReport run::check(const Kernel &kernel, const std::vector<ConstArray> &inpu
         continue;
       }
       for (int64_t d = 0; d < array.dim; ++d)
-        comparison.compareValue(array.type == DType::F32 ? static_cast<const float *>(array.data)[first + d]
-                                                         : static_cast<const double *>(array.data)[first + d],
-                                reference[d], bound[d], place + ", component " + std::to_string(d));
+        comparison.compareValue(runtime::readElement(array.type, array.data, first + d), reference[d], bound[d],
+                                place + ", component " + std::to_string(d));
     }
   }
   return comparison.report;

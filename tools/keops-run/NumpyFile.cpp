@@ -13,6 +13,7 @@
 
 #include "Table.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/MathExtras.h"
@@ -93,7 +94,7 @@ private:
   std::string parseDescr() {
     rest = rest.ltrim();
     if (rest.starts_with("["))
-      fail("'" + name + "': expected elements of type f4, f8 or i8, got records of several fields");
+      fail("'" + name + "': expected elements of one type, got records of several fields");
     return parseString("the element type");
   }
   bool parseBool() {
@@ -126,17 +127,36 @@ private:
 
 } // namespace
 
+/// NumPy has no name for bfloat16, and writes arrays of it as elements of two bytes.
+static constexpr std::pair<llvm::StringLiteral, DType> kTypes[] = {
+    {"<f4", DType::F32},  {"<f8", DType::F64}, {"<i8", DType::I64},  {"<f2", DType::F16},
+    {"<V2", DType::BF16}, {"<c8", DType::C64}, {"<c16", DType::C128}};
+
 /// The element type that a type string such as '<f4' stands for.
 static DType parseType(llvm::StringRef descr, llvm::StringRef name) {
-  static const std::pair<llvm::StringLiteral, DType> types[] = {
-      {"<f4", DType::F32}, {"<f8", DType::F64}, {"<i8", DType::I64}};
-  for (auto [text, type] : types)
+  for (auto [text, type] : kTypes)
     if (descr == text)
       return type;
+  if (descr == "|V2")
+    return DType::BF16;
   std::string shown;
   for (char c : descr.take_front(40))
     shown += llvm::isPrint(c) ? c : '?';
-  fail("'" + name + "': expected elements of type <f4, <f8 or <i8 (little endian), got '" + shown + "'");
+  fail("'" + name +
+       "': expected elements of type <f2, <f4, <f8, <i8, <c8 or <c16 (little endian), or <V2 for bfloat16, got '" +
+       shown + "'");
+}
+
+/// A table of complex numbers as one of twice as many real ones, row by row.
+static Table toPairs(const Table &table) {
+  Table pairs = makeTable(runtime::realType(table.type), table.rows, 2 * table.columns);
+  pairs.oneDimensional = table.oneDimensional;
+  int64_t bytes = runtime::sizeOf(table.type);
+  char *to = pairs.bytes.data();
+  for (int64_t row = 0; row < table.rows; ++row)
+    for (int64_t column = 0; column < table.columns; ++column, to += bytes)
+      std::memcpy(to, table.bytes.data() + table.positionOf(row, column) * bytes, bytes);
+  return pairs;
 }
 
 Table run::parseNumpy(llvm::StringRef bytes, llvm::StringRef name) {
@@ -173,12 +193,12 @@ Table run::parseNumpy(llvm::StringRef bytes, llvm::StringRef name) {
     fail("'" + name + "': expected " + llvm::Twine(size) + " bytes of data after the header, got " +
          llvm::Twine(data.size()));
   table.bytes.assign(data.begin(), data.end());
-  return table;
+  return runtime::partsOf(table.type) == 1 ? std::move(table) : toPairs(table);
 }
 
 std::string run::formatNumpyHeader(DType type, llvm::ArrayRef<int64_t> shape) {
-  std::string descr = type == DType::F32 ? "<f4" : type == DType::F64 ? "<f8" : "<i8";
-  std::string text = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (";
+  auto known = llvm::find_if(kTypes, [&](const auto &entry) { return entry.second == type; });
+  std::string text = "{'descr': '" + known->first.str() + "', 'fortran_order': False, 'shape': (";
   for (int64_t size : shape)
     text += std::to_string(size) + ", ";
   text += "), }"; // Python takes a comma after the last size, and needs one after the only size.

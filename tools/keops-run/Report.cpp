@@ -12,6 +12,8 @@
 
 #include "Report.h"
 
+#include "keops/Runtime/Element.h"
+
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 
@@ -26,12 +28,23 @@ namespace json = llvm::json;
 //===----------------------------------------------------------------------===//
 
 static void printNumber(llvm::raw_ostream &out, const Array &array, int64_t position) {
-  if (array.type == DType::I64)
+  double value = runtime::readElement(array.type, array.data, position);
+  switch (array.type) {
+  case DType::I64:
     out << static_cast<const int64_t *>(array.data)[position];
-  else if (array.type == DType::F32)
-    out << llvm::format("%.7g", static_cast<const float *>(array.data)[position]);
-  else
-    out << llvm::format("%.15g", static_cast<const double *>(array.data)[position]);
+    return;
+  case DType::F16:
+    out << llvm::format("%.4g", value);
+    return;
+  case DType::BF16:
+    out << llvm::format("%.3g", value);
+    return;
+  case DType::F32:
+    out << llvm::format("%.7g", value);
+    return;
+  default:
+    out << llvm::format("%.15g", value);
+  }
 }
 
 /// The first rows, each cut to a readable length.

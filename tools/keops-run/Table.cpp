@@ -12,6 +12,8 @@
 
 #include "Table.h"
 
+#include "keops/Runtime/Element.h"
+
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -27,35 +29,10 @@ void run::fail(const llvm::Twine &message) { throw Error(message.str()); }
 // Tables
 //===----------------------------------------------------------------------===//
 
-template <typename T>
-static T load(const std::vector<char> &bytes, int64_t position) {
-  T value;
-  std::memcpy(&value, bytes.data() + position * sizeof(T), sizeof(T));
-  return value;
-}
-
-template <typename T>
-static void store(std::vector<char> &bytes, int64_t position, T value) {
-  std::memcpy(bytes.data() + position * sizeof(T), &value, sizeof(T));
-}
-
-double Table::element(int64_t position) const {
-  switch (type) {
-  case DType::F32:
-    return load<float>(bytes, position);
-  case DType::F64:
-    return load<double>(bytes, position);
-  case DType::I64:
-    return static_cast<double>(load<int64_t>(bytes, position));
-  }
-  return 0;
-}
+double Table::element(int64_t position) const { return runtime::readElement(type, bytes.data(), position); }
 
 void run::setElement(Table &table, int64_t position, double value) {
-  if (table.type == DType::F32)
-    store(table.bytes, position, static_cast<float>(value));
-  else
-    store(table.bytes, position, value);
+  runtime::writeElement(table.type, table.bytes.data(), position, value);
 }
 
 Table run::makeTable(DType type, int64_t rows, int64_t columns) {
@@ -108,12 +85,13 @@ Table run::readFile(const std::string &path) {
 static void writeNumber(llvm::raw_ostream &out, const Array &array, int64_t position) {
   char text[64];
   char *end = text;
-  if (array.type == DType::F32)
-    end = std::to_chars(text, text + sizeof(text), static_cast<const float *>(array.data)[position]).ptr;
-  else if (array.type == DType::F64)
-    end = std::to_chars(text, text + sizeof(text), static_cast<const double *>(array.data)[position]).ptr;
-  else
+  double value = runtime::readElement(array.type, array.data, position);
+  if (array.type == DType::I64)
     end = std::to_chars(text, text + sizeof(text), static_cast<const int64_t *>(array.data)[position]).ptr;
+  else if (array.type == DType::F64)
+    end = std::to_chars(text, text + sizeof(text), value).ptr;
+  else // The shortest text that is this float32 number; numbers of 16 bits are such numbers.
+    end = std::to_chars(text, text + sizeof(text), static_cast<float>(value)).ptr;
   out << llvm::StringRef(text, end - text);
 }
 

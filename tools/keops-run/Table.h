@@ -42,9 +42,10 @@ struct Table {
   std::vector<char> bytes;
 
   /// The number in row `row` and column `column`.
-  double at(int64_t row, int64_t column) const {
-    int64_t position = columnMajor ? column * rows + row : row * columns + column;
-    return element(position);
+  double at(int64_t row, int64_t column) const { return element(positionOf(row, column)); }
+  /// Where that number is in memory.
+  int64_t positionOf(int64_t row, int64_t column) const {
+    return columnMajor ? column * rows + row : row * columns + column;
   }
   /// The number at `position` in memory.
   double element(int64_t position) const;
@@ -60,8 +61,9 @@ Table makeTable(DType type, int64_t rows, int64_t columns);
 /// Puts `value`, rounded to the table's floating type, at `position` in memory.
 void setElement(Table &table, int64_t position, double value);
 
-/// An array of NumPy's file format, versions 1 to 3: f4, f8 or i8, little
-/// endian, C or Fortran order, none, one or two dimensions. `name` is for messages.
+/// An array of NumPy's file format, versions 1 to 3: f2, f4, f8, i8, c8, c16 or
+/// V2 for bfloat16, little endian, C or Fortran order, none, one or two
+/// dimensions. Complex numbers become pairs of columns. `name` is for messages.
 Table parseNumpy(llvm::StringRef bytes, llvm::StringRef name);
 /// The bytes of a file that holds `data`, row-major, of this type and shape.
 std::string formatNumpyHeader(DType type, llvm::ArrayRef<int64_t> shape);

@@ -62,8 +62,11 @@ struct Options {
                         cl::desc("values of i: rows of random or repeated Vi arguments")};
   cl::opt<int64_t> cols{"cols", cl::value_desc("N"), cl::cat(dataCategory),
                         cl::desc("values of j: rows of random or repeated Vj arguments")};
-  cl::opt<std::string> dtype{"dtype", cl::value_desc("f32|f64"), cl::init("f32"), cl::cat(dataCategory),
-                             cl::desc("type of all arrays; files are converted (default: f32)")};
+  cl::opt<std::string> dtype{"dtype", cl::value_desc("f16|bf16|f32|f64"), cl::init("f32"), cl::cat(dataCategory),
+                             cl::desc("type of all arrays; files are converted. With f16 and bf16, f32 is computed "
+                                      "(default: f32)")};
+  cl::opt<bool> complexOut{"complex", cl::cat(dataCategory),
+                           cl::desc("--out FILE.npy gets an array of complex numbers, one for two components")};
   cl::opt<uint64_t> seed{"seed", cl::value_desc("n"), cl::init(0), cl::cat(dataCategory),
                          cl::desc("seed of random numbers (default: 0)")};
   cl::opt<std::string> out{"out", cl::value_desc("file"), cl::cat(dataCategory),
@@ -109,7 +112,8 @@ static const char *const overview =
     "y=Vj(3) for each j, g=Pm(1) is the same for all pairs. The source is one of\n"
     "  random      standard normal numbers, the same for the same seed and argument\n"
     "  random(0,1) numbers evenly between two others; dyadic(-2,2): quarters only\n"
-    "  FILE.npy    an array of float32, float64 or int64, with one or two dimensions\n"
+    "  FILE.npy    an array of numbers, with one or two dimensions; complex ones are\n"
+    "              pairs of components\n"
     "  FILE.csv    one row a line, after an optional line of names\n"
     "  2.0 or 1,2  numbers, repeated in every row\n";
 
@@ -187,6 +191,15 @@ static bool isWholeReduction(llvm::StringRef text) {
   return llvm::any_of(parts, [](llvm::StringRef part) { return part.rtrim().ends_with_insensitive("reduction"); });
 }
 
+static DType parseDType(llvm::StringRef text) {
+  static constexpr std::pair<llvm::StringLiteral, DType> types[] = {
+      {"f16", DType::F16}, {"bf16", DType::BF16}, {"f32", DType::F32}, {"f64", DType::F64}};
+  for (auto [name, type] : types)
+    if (text.equals_insensitive(name) || text.equals_insensitive(runtime::nameOf(type)))
+      return type;
+  fail("--dtype: expected f16, bf16, f32 or f64, got '" + text + "'");
+}
+
 static Request makeRequest(const Options &options, const std::vector<Argument> &arguments) {
   Request request;
   request.formula = llvm::StringRef(options.formula).trim().str();
@@ -200,10 +213,7 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
   request.compiling.sums = options.sums == "kahan"     ? Sums::Kahan
                            : options.sums == "float64" ? Sums::Float64
                                                        : Sums::Blocks;
-  std::string type = llvm::StringRef(options.dtype).lower();
-  if (type != "f32" && type != "float32" && type != "f64" && type != "float64")
-    fail("--dtype: expected f32 or f64, got '" + options.dtype + "'");
-  request.type = type == "f32" || type == "float32" ? DType::F32 : DType::F64;
+  request.type = parseDType(options.dtype);
 
   bool whole = isWholeReduction(request.formula);
   for (const std::string &text : options.also) {
@@ -294,6 +304,17 @@ static Kernel compileTerms(Engine &engine, const Request &request) {
 //===----------------------------------------------------------------------===//
 // Running it
 //===----------------------------------------------------------------------===//
+
+/// The same memory as complex numbers; `shape` follows.
+static Array pairUp(Array array, std::vector<int64_t> &shape) {
+  if ((array.type != DType::F32 && array.type != DType::F64) || shape.back() % 2 != 0)
+    fail("--complex: expected a result of float32 or float64 numbers, two for each complex one, got " +
+         llvm::Twine(shape.back()) + " of " + runtime::nameOf(array.type));
+  array.type = array.type == DType::F32 ? DType::C64 : DType::C128;
+  array.dim /= 2;
+  shape.back() /= 2;
+  return array;
+}
 
 static BenchReport bench(const std::function<void()> &run) {
   constexpr double enoughSeconds = 2;
@@ -405,7 +426,7 @@ static int runFormula(const Options &options) {
       llvm::append_range(shape, kernel.results()[n].shape);
       if (shape.size() == 1)
         shape.push_back(outputs[n].dim);
-      writeFile(outputPath(options, n), outputs[n], shape);
+      writeFile(outputPath(options, n), options.complexOut ? pairUp(outputs[n], shape) : outputs[n], shape);
       report.files.push_back(outputPath(options, n));
     }
   if (options.check)

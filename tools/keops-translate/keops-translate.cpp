@@ -44,7 +44,7 @@ static cl::opt<std::string>
     target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
            cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
 static cl::opt<std::string> type("dtype", cl::init("f32"), cl::value_desc("type"), cl::cat(category),
-                                 cl::desc("Type of numbers in formula text: f32 or f64"));
+                                 cl::desc("Type of the arrays of a formula in text: f16, bf16, f32 or f64"));
 static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::cat(category),
                              cl::desc("Few rows to expect in the result; 0 for many"));
 static cl::opt<bool> operations("operations", cl::cat(category),
@@ -74,8 +74,6 @@ int main(int argc, char **argv) {
                               "  keops-translate 'Sum_Reduction(Exp(-SqDist(x,y))*b, 0)' 'x = Vi(3)' 'y = Vj(3)' "
                               "'b = Vj(1)' --to=asm --target=znver5\n"
                               "  keops-translate kernel.mlir --to=llvmir\n");
-  if (type != "f32" && type != "f64")
-    return fail("expected --dtype=f32 or f64, got '" + type + "'");
 
   if (operations) {
     outs() << listOperations();
@@ -85,6 +83,9 @@ int main(int argc, char **argv) {
     return fail("expected a formula or a file");
 
   auto context = keops::makeContext();
+  mlir::Type storage = keops::frontend::storageNamed(*context, type);
+  if (!storage)
+    return fail("expected --dtype=f16, bf16, f32 or f64, got '" + type + "'");
   mlir::OwningOpRef<mlir::ModuleOp> module;
   StringRef extension = sys::path::extension(input);
   if (extension == ".mlir" || input == "-") {
@@ -98,9 +99,7 @@ int main(int argc, char **argv) {
     auto program = keops::frontend::parseProgram(input, declared, error, further);
     if (!program)
       return fail(error.render());
-    mlir::Type element = type == "f32" ? mlir::Type(mlir::Float32Type::get(context.get()))
-                                       : mlir::Type(mlir::Float64Type::get(context.get()));
-    module = keops::frontend::buildModule(*context, *program, element, error);
+    module = keops::frontend::buildModule(*context, *program, storage, error);
     if (!module)
       return fail(error.render());
   }

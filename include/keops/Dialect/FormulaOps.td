@@ -26,6 +26,11 @@ def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
     says what their rows run over. Every value returned depends on one index or
     none. `unused` arguments only give sizes.
 
+    Values have the type that is computed with. Where arrays hold numbers in a
+    shorter one, f16 or bf16 for f32, `argument_storage` and `result_storage`
+    say so, with one type for each array: numbers are widened when they are
+    read, and results are rounded when they are written.
+
     Example:
     ```mlir
     keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> !keops.vec<1xf32, i> {
@@ -39,7 +44,8 @@ def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types);
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types,
+                       OptionalAttr<TypeArrayAttr>:$argument_storage, OptionalAttr<TypeArrayAttr>:$result_storage);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

@@ -35,8 +35,9 @@ struct InterpreterInputs {
 /// One row of one result: row numbers are exact and have no error.
 struct InterpreterRow {
   std::vector<double> values;
-  /// |computed − value| is at most this for arithmetic in the formula's type;
-  /// infinite where a discontinuity lies within the error.
+  /// |computed − value| is at most this for arithmetic in the formula's type,
+  /// and rounding to the type in which an array holds the result; infinite where
+  /// a discontinuity lies within the error.
   std::vector<double> bounds;
 };
 

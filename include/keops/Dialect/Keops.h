@@ -48,6 +48,14 @@ template <typename ConcreteOp>
 class ZeroDerivative : public mlir::OpTrait::TraitBase<ConcreteOp, ZeroDerivative> {};
 } // namespace keops
 
+namespace keops {
+/// The type of the numbers that are computed with where arrays hold `storage`: f32 for f16 and bf16, else `storage`.
+mlir::Type arithmeticType(mlir::Type storage);
+/// The element type of the array that holds value `number`, of type `value`, given the attribute `argument_storage` or
+/// `result_storage` of a formula or kernel.
+mlir::Type storageOf(std::optional<mlir::ArrayAttr> storage, unsigned number, mlir::Type value);
+} // namespace keops
+
 #define GET_TYPEDEF_CLASSES
 #include "keops/Dialect/KeopsTypes.h.inc"
 #define GET_ATTRDEF_CLASSES

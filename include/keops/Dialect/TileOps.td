@@ -40,7 +40,8 @@ def Keops_KernelOp : Keops_Op<"kernel", [IsolatedFromAbove, Symbol,
       levels (`keops.contract`) and ends in `keops.accumulate`;
     - `finish`: once per row, from the results of `pairs`.
 
-    What a stage yields is stored and may be read by later stages.
+    What a stage yields is stored and may be read by later stages. How arrays
+    hold arguments and results is said as for `keops.formula`.
 
     Example:
     ```mlir
@@ -63,7 +64,8 @@ def Keops_KernelOp : Keops_Op<"kernel", [IsolatedFromAbove, Symbol,
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types, OptionalAttr<Keops_ScheduleAttr>:$schedule);
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types, OptionalAttr<Keops_ScheduleAttr>:$schedule,
+                       OptionalAttr<TypeArrayAttr>:$argument_storage, OptionalAttr<TypeArrayAttr>:$result_storage);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

@@ -31,13 +31,17 @@ struct Diagnostic;
 struct Expression;
 
 /// Builds a module that holds `keops.formula @formula` with one block argument
-/// per argument of the call, in order of position, all of `elementType` (f32 or
-/// f64), and `keops.return` of the results of all roots of the program: those of
-/// a reduction, or the formula's value if that depends on at most one index. `scheme` is how a reduction that adds does so. On failure the
-/// result is null and `error` says why and where.
-mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program,
-                                              mlir::Type elementType, Diagnostic &error,
-                                              SumScheme scheme = SumScheme::Blocks);
+/// per argument of the call, in order of position, and `keops.return` of the
+/// results of all roots of the program: those of a reduction, or the formula's
+/// value if that depends on at most one index. All arrays of numbers hold
+/// `storage`, which is f32, f64, or f16 or bf16, with which f32 is computed.
+/// `scheme` is how a reduction that adds does so. On failure the result is null
+/// and `error` says why and where.
+mlir::OwningOpRef<mlir::ModuleOp> buildModule(mlir::MLIRContext &context, const Program &program, mlir::Type storage,
+                                              Diagnostic &error, SumScheme scheme = SumScheme::Blocks);
+/// The type that command lines call `name`: f16, bf16, f32 or f64, or those as
+/// "float16" and so on. Null if there is none.
+mlir::Type storageNamed(mlir::MLIRContext &context, llvm::StringRef name);
 
 /// Components of `formula`, which may depend on both indices; of the first result
 /// if it is a reduction. None, with an error, if it has no meaning.

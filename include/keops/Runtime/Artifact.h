@@ -22,13 +22,21 @@
 
 namespace keops::runtime {
 
-/// Storage type of one array element.
-enum class DType : uint8_t { F32 = 0, F64 = 1, I64 = 2 };
+/// Storage type of one array element. Kernels do not know complex numbers: to
+/// them such an array holds pairs of real ones.
+enum class DType : uint8_t { F32 = 0, F64 = 1, I64 = 2, F16 = 3, BF16 = 4, C64 = 5, C128 = 6 };
 
 /// Bytes of one element.
-inline int64_t sizeOf(DType type) { return type == DType::F32 ? 4 : 8; }
-/// "float32", "float64", "int64".
+inline int64_t sizeOf(DType type) {
+  constexpr int64_t bytes[] = {4, 8, 8, 2, 2, 8, 16};
+  return bytes[static_cast<int>(type)];
+}
+/// "float32", "bfloat16", "complex64" and so on, as NumPy calls them.
 const char *nameOf(DType type);
+/// The type of the two parts of a complex number; of others, the type itself.
+inline DType realType(DType type) { return type == DType::C64 ? DType::F32 : type == DType::C128 ? DType::F64 : type; }
+/// Real numbers in one element.
+inline int64_t partsOf(DType type) { return realType(type) == type ? 1 : 2; }
 
 /// What the rows of an argument run over, seen from the kernel: `Row` is the
 /// index that the result keeps, `Column` the one that is reduced away.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Writes a .npy file of any kind: write-npy.py FILE DESCR SHAPE NUMBER... [--fortran] [--version N] [--header TEXT].
 
-Numbers are written in the given order. DESCR may be a type that nobody reads; then they are written as float64.
+Numbers are written in the given order, complex ones as two. DESCR may be a type that nobody reads; then they are written as float64.
 """
 
 import argparse
@@ -23,7 +23,7 @@ if header is None:
     header = f"{{'descr': '{arguments.descr}', 'fortran_order': {arguments.fortran}, 'shape': {arguments.shape}, }}"
 header = header.encode() + b"\n"
 length = struct.pack("<H" if arguments.version == 1 else "<I", len(header))
-kinds = {"<f4": "<f", "<f8": "<d", "<i8": "<q", ">f4": ">f"}
+kinds = {"<f4": "<f", "<f8": "<d", "<i8": "<q", ">f4": ">f", "<f2": "<e", "<c8": "<f", "<c16": "<d"}
 kind = kinds.get(arguments.descr, "<d")
 with open(arguments.file, "wb") as file:
     file.write(b"\x93NUMPY" + bytes([arguments.version, 0]) + length + header)
