@@ -71,9 +71,13 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
     // would only have more terms live together.
     chunk = std::min<int64_t>(chunk, 2);
   }
+  // Plain sums of many numbers are kept in memory between steps: more columns a step, so that it is done less often.
+  bool areSums = cost.memoryValues == 0 && preferredChunk(formula) <= 2;
   if (cost.memoryValues == 0)
-    while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
+    while (vectors > (areSums ? 2 : 1) && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
       vectors /= 2;
+  if (areSums && vectors == 2)
+    chunk = 4;
   int64_t unroll = kUnroll;
   if (cost.plain + cost.special > kLongFormula && cost.largestDim <= kUnroll) {
     vectors = 1;
