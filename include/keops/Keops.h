@@ -241,9 +241,9 @@ public:
   /// A reduction string, as in formula text: "Sum_Reduction(Exp(-SqDist(x,y))*b, 0)".
   Kernel compile(const std::string &reductionText, const std::vector<std::string> &aliases, DType type,
                  const CompileOptions &options = {});
-  /// Several reductions of the same arguments that keep the same index, as one
-  /// kernel: `compile({f, gradient(f, x, e)}, DType::F32)`. What they share is
-  /// computed once for each pair. Results come in order, those of one reduction
+  /// Several reductions of the same arguments as one kernel:
+  /// `compile({f, gradient(f, x, e)}, DType::F32)`. Where they keep the same index,
+  /// what they share is computed once for each pair. Results come in order, those of one reduction
   /// together. The aliases of the first one serve all.
   Kernel compile(const std::vector<Reduction> &reductions, DType type, const CompileOptions &options = {});
   Kernel compile(const std::vector<std::string> &reductionTexts, const std::vector<std::string> &aliases, DType type,
