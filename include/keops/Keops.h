@@ -50,6 +50,9 @@ namespace frontend {
 struct Expression;
 }
 
+/// Which index is reduced away: columns (the result has a row per i) or rows.
+enum class Over { Rows, Columns };
+
 /// A symbolic vector for each pair (i, j). Cheap to copy; sub-formulas are
 /// shared. Dimensions are checked when the formula is compiled.
 class KEOPS_API Formula {
@@ -58,7 +61,7 @@ public:
   Formula(double value);
   Formula(int value) : Formula(static_cast<double>(value)) {}
   /// From formula text and aliases, for example
-  /// `Formula::parse("Exp(-SqDist(x,y))*b", {"x = Vi(3)", "y = Vj(3)", "b = Vj(1)"})`.
+  /// `Formula::parse("Exp(-SqDist(x,y))*b", {"x = Vi(3)", "y = Vj(3)", "b = Vj(1)"})`. The text may be a reduction.
   static Formula parse(const std::string &text, const std::vector<std::string> &aliases);
   /// The operation that formula text calls `name`, applied to `operands`, with
   /// integer arguments after them: `Formula::call("Elem", {x}, {2})`.
@@ -66,6 +69,11 @@ public:
                       const std::vector<int64_t> &integers = {});
   /// Formula text that parses to this formula.
   std::string str() const;
+  /// True if it is a reduction, as text may write it, or a derivative of one.
+  bool isReduction() const;
+  /// Of a reduction: the index that it removes. The gradient in a column variable has a row for each column, and so
+  /// removes rows; that in a parameter has one row, and counts as removing columns.
+  Over reducedIndex() const;
   /// `aliases`, and a declaration for each further variable of this formula,
   /// such as the cotangent that `Grad(F,v)` makes.
   std::vector<std::string> declarations(const std::vector<std::string> &aliases) const;
@@ -94,9 +102,6 @@ KEOPS_API Formula dot(const Formula &, const Formula &);
 KEOPS_API Formula gradient(const Formula &f, const Formula &x, const Formula &e);
 KEOPS_API Formula diff(const Formula &f, const Formula &x, const Formula &u);
 
-/// Which index is reduced away: columns (the result has a row per i) or rows.
-enum class Over { Rows, Columns };
-
 /// A derivative of a reduction in the direction `direction`: of its result for
 /// a gradient, of the variable for a tangent.
 struct KEOPS_API Derivative {
@@ -106,7 +111,8 @@ struct KEOPS_API Derivative {
 };
 
 /// A reduction of a formula: the name as in formula text ("Sum", "LogSumExp",
-/// "ArgKMin", …), its formula, an optional weight formula and K.
+/// "ArgKMin", …), its formula, an optional weight formula and K. The name is
+/// empty where the formula is a reduction itself.
 struct KEOPS_API Reduction {
   std::string name;
   Formula formula;
@@ -196,8 +202,8 @@ public:
 
   const std::vector<runtime::ArgumentInfo> &arguments() const;
   const std::vector<runtime::ResultInfo> &results() const;
-  /// Rows that the results have for these inputs; throws Error as the call does.
-  int64_t resultRows(const std::vector<ConstArray> &inputs) const;
+  /// Rows that a result has for these inputs; throws Error as the call does.
+  int64_t resultRows(const std::vector<ConstArray> &inputs, size_t result = 0) const;
   /// Sizes of the batch axes that the results have for these inputs.
   std::vector<int64_t> resultBatch(const std::vector<ConstArray> &inputs) const;
   /// The schedule, and what the compiler knows about its cost, in words.
@@ -235,9 +241,9 @@ public:
   /// A reduction string, as in formula text: "Sum_Reduction(Exp(-SqDist(x,y))*b, 0)".
   Kernel compile(const std::string &reductionText, const std::vector<std::string> &aliases, DType type,
                  const CompileOptions &options = {});
-  /// Several reductions of the same arguments that keep the same index, as one
-  /// kernel: `compile({f, gradient(f, x, e)}, DType::F32)`. What they share is
-  /// computed once for each pair. Results come in order, those of one reduction
+  /// Several reductions of the same arguments as one kernel:
+  /// `compile({f, gradient(f, x, e)}, DType::F32)`. Where they keep the same index,
+  /// what they share is computed once for each pair. Results come in order, those of one reduction
   /// together. The aliases of the first one serve all.
   Kernel compile(const std::vector<Reduction> &reductions, DType type, const CompileOptions &options = {});
   Kernel compile(const std::vector<std::string> &reductionTexts, const std::vector<std::string> &aliases, DType type,

@@ -115,7 +115,13 @@ static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &opt
     return machine.takeError();
   lowered.machine = std::move(*machine);
   lowered.context = std::make_unique<llvm::LLVMContext>();
+  // A program is no code: the artifact will hold its steps.
+  SmallVector<ProgramOp> programs = llvm::to_vector(module.getOps<ProgramOp>());
+  for (ProgramOp program : programs)
+    program->remove();
   lowered.module = translateModuleToLLVMIR(module, *lowered.context);
+  for (ProgramOp program : programs)
+    module.push_back(program);
   if (!lowered.module)
     return llvm::createStringError("translation to LLVM IR failed");
   lowered.module->setTargetTriple(lowered.machine->getTargetTriple());
@@ -182,10 +188,8 @@ llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const Compiler
   runtime::Artifact artifact;
   artifact.target = lowered->target.getName().str();
   artifact.explanation = std::move(*explanation);
-  DictionaryAttr launch = findLaunchRule(module);
-  if (!launch)
-    return llvm::createStringError("the module holds no kernel");
-  readLaunchRule(launch, shapes, artifact);
+  if (llvm::Error error = readLaunchRules(module, shapes, artifact))
+    return std::move(error);
   auto object = emit(*lowered, llvm::CodeGenFileType::ObjectFile);
   if (!object)
     return object.takeError();

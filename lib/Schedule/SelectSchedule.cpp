@@ -54,6 +54,12 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
                            preferredChunk(formula), kUnroll);
 }
 
+/// True if the result of the reductions is one row for the call.
+static bool isOnce(FormulaFuncOp formula) {
+  auto reductions = formula.getBody().getOps<ReduceOp>();
+  return !reductions.empty() && llvm::all_of(reductions, [](ReduceOp reduce) { return reduce.getOnce(); });
+}
+
 static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int64_t rows) {
   PairCost cost = costOfPair(formula);
   int64_t bytes = numberType(formula).getIntOrFloatBitWidth() / 8;
@@ -117,7 +123,8 @@ struct SelectSchedulePass : keops::impl::KeopsSelectScheduleBase<SelectScheduleP
     }
     getOperation()->setAttr("keops.target", attr);
     for (auto formula : getOperation().getOps<FormulaFuncOp>()) {
-      ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, rows);
+      int64_t expected = isOnce(formula) ? 1 : int64_t(rows);
+      ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, expected);
       auto reductions = formula.getBody().getOps<ReduceOp>();
       for (auto reduce : reductions)
         if (!reduce->hasAttr("keops.schedule"))

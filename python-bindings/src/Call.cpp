@@ -37,6 +37,12 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
     : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
       declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated),
       isRatio(name == "SumSoftMaxWeight") {
+  if (reduction.formula.isReduction()) {
+    if (name != "Sum" || weight)
+      raise(PyExc_ValueError, "reduction_op: expected none, as the formula is a reduction itself, got '" + name + "'");
+    reduction.name.clear();
+    reduction.over = reduction.formula.reducedIndex();
+  }
   if (weight)
     reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
   // A formula may bring arguments along that no alias declares.
@@ -180,13 +186,12 @@ void Callable::checkBatches(const std::vector<ArrayView> &views, const std::vect
 // Results
 //===----------------------------------------------------------------------===//
 
+/// What has no index has no axis for its row, as parameters have none.
 std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes &sizes) const {
   std::vector<int64_t> shape = sizes.batch;
-  shape.push_back(sizes.rows);
-  if (reduction.k > 0)
-    shape.push_back(reduction.k);
-  if (reduction.k == 0 || result.dim != reduction.k)
-    shape.push_back(result.dim / std::max<int64_t>(1, reduction.k));
+  if (result.axis != Axis::Parameter)
+    shape.push_back(sizes.rowsOf(result.axis));
+  shape.insert(shape.end(), result.shape.begin(), result.shape.end());
   return shape;
 }
 
@@ -365,7 +370,8 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
       destinations.push_back(
           std::make_unique<Destination>(given[n], what, resultShape(results[n], sizes), results[n].type, views));
-      outputs.push_back({destinations.back()->data(), sizes.rows, results[n].dim, results[n].type, sizes.batch});
+      outputs.push_back(
+          {destinations.back()->data(), sizes.rowsOf(results[n].axis), results[n].dim, results[n].type, sizes.batch});
     }
     run(code, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
@@ -378,7 +384,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   for (const ResultInfo &result : results) {
     std::vector<int64_t> shape = resultShape(result, sizes);
     auto [array, memory] = makeArray(shape.data(), shape.size(), result.type);
-    outputs.push_back({memory, sizes.rows, result.dim, result.type, sizes.batch});
+    outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim, result.type, sizes.batch});
     arrays.push_back(std::move(array));
   }
   run(code, outputs, inputs, sizes, held.get());

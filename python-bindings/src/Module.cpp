@@ -38,6 +38,7 @@ NB_MODULE(_keops, module) {
                     const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool>(),
            "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
            "accumulator"_a.none(), "compensated"_a)
+      .def_prop_ro("axis", &Callable::axis, "The index that is reduced: 0 for i, 1 for j.")
       .def("call", &Callable::call, "arguments"_a, "out"_a.none(), "ranges"_a.none(),
            "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.");
 }

@@ -838,7 +838,7 @@ keops.kernel @contract_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage rows {
     %0 = keops.contract #keops.sum over 3 {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf32, i>
   }
@@ -890,7 +890,7 @@ keops.kernel @map_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage rows {
     %0 = keops.map {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<2xf32, i>
   }
@@ -1032,7 +1032,7 @@ keops.kernel @accumulate_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage pairs {
     %0 = keops.accumulate #keops.sum over [1] {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf32, i>
   }
@@ -1093,5 +1093,150 @@ keops.kernel @accumulate_to_another_type(%x: !keops.vec<1xf32, i>) {
       keops.yield %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf64, i>
   }
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_by_rows_of_its_own_index(%y: !keops.vec<1xf32, j>, %r: !keops.vec<1xi64, j>) {
+  // expected-error @below {{expects row numbers that do not depend on 'j', whose rows they are, got '!keops.vec<1xi64, j>'}}
+  %0 = keops.gather %y over j [%r] : !keops.vec<1xf32, j>, !keops.vec<1xi64, j>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_by_numbers(%y: !keops.vec<1xf32, j>, %r: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.gather' op operand #1 must be keops vector of row numbers, i64, but got '!keops.vec<1xf32, i>'}}
+  %0 = keops.gather %y over j [%r] : !keops.vec<1xf32, j>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_groups_of_rows(%y: !keops.vec<4xf32, j>, %r: !keops.vec<3xi64, i>) {
+  // expected-error @below {{expects groups that divide the 3 row numbers evenly, got 2}}
+  %0 = keops.gather %y over j [%r] groups 2 : !keops.vec<4xf32, j>, !keops.vec<3xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_groups_of_components(%y: !keops.vec<5xf32, j>, %r: !keops.vec<4xi64, i>) {
+  // expected-error @below {{expects groups that divide the operand's dimension 5 evenly, got 2}}
+  %0 = keops.gather %y over j [%r] groups 2 : !keops.vec<5xf32, j>, !keops.vec<4xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_no_groups(%y: !keops.vec<5xf32, j>, %r: !keops.vec<4xi64, i>) {
+  // expected-error @below {{expects groups that divide the 4 row numbers evenly, got 0}}
+  %0 = keops.gather %y over j [%r] groups 0 : !keops.vec<5xf32, j>, !keops.vec<4xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @scatter_of_too_few(%e: !keops.vec<5xf32, i>, %r: !keops.vec<2xi64, i>) {
+  // expected-error @below {{expects an operand whose dimension is a multiple of the 2 row numbers, got dimension 5}}
+  %0 = keops.scatter %e over j [%r] : !keops.vec<5xf32, i>, !keops.vec<2xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @scatter_of_columns(%e: !keops.vec<2xf32, j>, %r: !keops.vec<2xi64, i>) {
+  // expected-error @below {{is a total and expects an operand that does not depend on 'j', got '!keops.vec<2xf32, j>'}}
+  %0 = keops.scatter total %e over j [%r] : !keops.vec<2xf32, j>, !keops.vec<2xi64, i>
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{expects calls and movements of rows only, got 'keops.exp'}}
+keops.program @computes(%x: !keops.vec<1xf32, i>) {
+  // expected-note @below {{it is here}}
+  %0 = keops.exp %x : !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.program @stores_pairs(%x: !keops.vec<1xf32, i>, %r: !keops.vec<1xi64, i>) {
+  // expected-error @below {{gives a value for each pair; a program stores what depends on one index or none}}
+  %0 = keops.scatter %x over j [%r] : !keops.vec<1xf32, i>, !keops.vec<1xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{calls @nothing; expected the name of a keops.formula}}
+  %0 = keops.call @nothing over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_with_more(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 1 operands, as @part has arguments, got 2}}
+  %0 = keops.call @part over i (%x, %x) : (!keops.vec<1xf32, i>, !keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_with_another(%x: !keops.vec<1xf32, j>) {
+  // expected-error @below {{expects an operand of type '!keops.vec<1xf32, i>', got '!keops.vec<1xf32, j>'}}
+  %0 = keops.call @part over i (%x) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_for_more(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 1 results, as @part has, got 2}}
+  %0:2 = keops.call @part over i (%x) : (!keops.vec<1xf32, i>) -> (!keops.vec<1xf32>, !keops.vec<1xf32>)
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_for_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects a result of type '!keops.vec<1xf32>', got '!keops.vec<1xf32, i>'}}
+  %0 = keops.call @part over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_over_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 'over i', the index that @part reduces}}
+  %0 = keops.call @part over j (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
   keops.return
 }

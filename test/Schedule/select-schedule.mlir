@@ -129,3 +129,16 @@ keops.formula @schedule_by_hand_stays(%y: !keops.vec<1xf32, j>) -> !keops.vec<1x
 keops.formula @no_reduction_still_runs_over_rows(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
   keops.return %x : !keops.vec<1xf32, i>
 }
+
+// -----
+
+// One row for the call is as few as there can be, whatever sizes the rest of a program has.
+// CHECK-LABEL: keops.formula @once
+// CHECK:         keops.reduce #keops.sum over i once
+// AVX2-SAME:       lane_axis = columns
+// AVX512-SAME:     lane_axis = columns
+// FEW-SAME:        lane_axis = columns
+keops.formula @once(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}

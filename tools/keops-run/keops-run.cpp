@@ -381,9 +381,8 @@ static int runFormula(const Options &options) {
     inputs.push_back(table.view());
   std::vector<Table> results;
   std::vector<Array> outputs;
-  int64_t resultRows = kernel.resultRows(inputs);
-  for (const runtime::ResultInfo &info : kernel.results())
-    results.push_back(makeTable(info.type, resultRows, info.dim));
+  for (auto [n, info] : llvm::enumerate(kernel.results()))
+    results.push_back(makeTable(info.type, kernel.resultRows(inputs, n), info.dim));
   for (Table &table : results)
     outputs.push_back({table.bytes.data(), table.rows, table.columns, table.type});
 
@@ -401,7 +400,7 @@ static int runFormula(const Options &options) {
   report.compileMilliseconds = kernel.compileMilliseconds();
   if (!options.out.empty())
     for (size_t n = 0; n < outputs.size(); ++n) {
-      std::vector<int64_t> shape = {resultRows};
+      std::vector<int64_t> shape = {outputs[n].rows};
       llvm::append_range(shape, kernel.results()[n].shape);
       if (shape.size() == 1)
         shape.push_back(outputs[n].dim);

@@ -699,4 +699,39 @@ TEST_F(InterpreterTest, OverflowOfFloat32IsUncertain) {
   EXPECT_LT(run(text, {{{80}}}, 1, 1)[0].bounds[0], inf);
 }
 
+//===----------------------------------------------------------------------===//
+// Rows by number
+//===----------------------------------------------------------------------===//
+
+/// y has three rows, i has two with two row numbers each; x depends on i.
+TEST_F(InterpreterTest, GathersAndScatters) {
+  std::string text = R"(
+    keops.formula @f(%x: !keops.vec<1xf64, i>, %y: !keops.vec<2xf64, j>, %r: !keops.vec<2xi64, i>) ->
+        (!keops.vec<4xf64, i>, !keops.vec<2xf64, i>, !keops.vec<4xf64, i>, !keops.vec<1xf64, j>, !keops.vec<2xf64, j>) {
+      %rows = keops.gather %y over j [%r] : !keops.vec<2xf64, j>, !keops.vec<2xi64, i>
+      %own = keops.gather %y over j [%r] groups 2 : !keops.vec<2xf64, j>, !keops.vec<2xi64, i>
+      %p = keops.mul %x, %y : !keops.vec<1xf64, i>, !keops.vec<2xf64, j>
+      %pairs = keops.gather %p over j [%r] : !keops.vec<2xf64, ij>, !keops.vec<2xi64, i>
+      %two = keops.concat %x, %x : !keops.vec<1xf64, i>, !keops.vec<1xf64, i>
+      %s = keops.scatter %two over j [%r] : !keops.vec<2xf64, i>, !keops.vec<2xi64, i>
+      %sum = keops.reduce #keops.sum over i (%s) : (!keops.vec<1xf64, ij>) -> !keops.vec<1xf64, j>
+      %total = keops.scatter total %two over j [%r] groups 2 : !keops.vec<2xf64, i>, !keops.vec<2xi64, i>
+      keops.return %rows, %own, %pairs, %sum, %total : !keops.vec<4xf64, i>, !keops.vec<2xf64, i>, !keops.vec<4xf64, i>,
+          !keops.vec<1xf64, j>, !keops.vec<2xf64, j>
+    })";
+  std::vector<Array> arrays = {{{10}, {100}, {0}}, {{1, 2}, {3, 4}, {5, 6}}, {{2, 0}, {2, 2}, {0, 0}}};
+  // Row 0 of i and of j.
+  std::vector<InterpreterRow> first = run(text, arrays, 2, 3);
+  ASSERT_EQ(first.size(), 5u);
+  expectSame(first[0].values, {5, 6, 1, 2}, "rows");
+  expectSame(first[1].values, {5, 2}, "rows of each component");
+  expectSame(first[2].values, {50, 60, 10, 20}, "pairs");
+  expectSame(first[3].values, {10}, "sum for row 0");
+  expectSame(first[4].values, {0, 10}, "sum of each component for row 0");
+  expectSame(again(arrays, 2, 3, 1)[2].values, {500, 600, 500, 600}, "pairs of row 1");
+  std::vector<InterpreterRow> last = again(arrays, 2, 3, 2);
+  expectSame(last[3].values, {210}, "sum for row 2");
+  expectSame(last[4].values, {110, 100}, "sum of each component for row 2");
+}
+
 } // namespace

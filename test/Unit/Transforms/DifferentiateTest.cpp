@@ -113,6 +113,27 @@ protected:
                    what + ", row " + std::to_string(row) + ", component " + std::to_string(d));
   }
 
+  /// Compares all results with what they are once rows are moved.
+  void checkMovedRows(const std::vector<Array> &arrays, unsigned numResults, int64_t rowsI, int64_t rowsJ) {
+    std::vector<Array> before;
+    for (unsigned number = 0; number < numResults; ++number)
+      before.push_back(evaluate(arrays, number, rowsI, rowsJ));
+    mlir::PassManager manager(&context);
+    manager.addNestedPass<FormulaFuncOp>(createKeopsMoveRows());
+    ASSERT_TRUE(mlir::succeeded(manager.run(*module)));
+    module->walk([&](mlir::Operation *op) {
+      auto type = op->hasTrait<MovesRows>() ? llvm::cast<VecType>(op->getResult(0).getType()) : VecType();
+      EXPECT_FALSE(type && type.getIndices() == IndexSet::IJ) << "a value of each pair is left";
+    });
+    for (unsigned number = 0; number < numResults; ++number) {
+      Array after = evaluate(arrays, number, rowsI, rowsJ);
+      ASSERT_EQ(after.size(), before[number].size());
+      for (size_t row = 0; row < after.size(); ++row)
+        for (size_t d = 0; d < after[row].size(); ++d)
+          expectNear(after[row][d], before[number][row][d], "result " + std::to_string(number) + " of moved rows");
+    }
+  }
+
   /// Between 0.15 and 0.9 and away from 0.5: in the domain of every function, far from each jump.
   Row draw(int64_t dim) {
     Row row;
@@ -390,6 +411,12 @@ constexpr ReductionCase kReductions[] = {
     {"#keops.logsumexp", "%f, %g", "!keops.vec<1xf64, ij>, !keops.vec<2xf64, ij>", 2},
     {"#keops.softmax", "%f, %q", "!keops.vec<1xf64, ij>, !keops.vec<1xf64, ij>", 1},
     {"#keops.softmax", "%f, %g", "!keops.vec<1xf64, ij>, !keops.vec<2xf64, ij>", 2},
+    {"#keops.extremum<min>", "%f", "!keops.vec<1xf64, ij>", 1},
+    // Each component is smallest or largest somewhere else.
+    {"#keops.extremum<max>", "%g", "!keops.vec<2xf64, ij>", 2},
+    {"#keops.extremum<min>", "%h", "!keops.vec<2xf64, K>", 2},
+    {"#keops.k_smallest<2, kmin>", "%f", "!keops.vec<1xf64, ij>", 2},
+    {"#keops.k_smallest<2, kmin>", "%g", "!keops.vec<2xf64, ij>", 4},
 };
 
 TEST_F(DifferentiateTest, EveryReduction) {
@@ -436,6 +463,7 @@ TEST_F(DifferentiateTest, EveryReduction) {
                    "<Ju, e> of argument " + std::to_string(n));
       checkGradient(arrays, 1, 7, 1, arrays[4], "gradient in y of the gradient in x", rowsI, rowsJ);
       checkGradient(arrays, 0, 8, 2, arrays[5], "gradient in x of the gradient in y", rowsI, rowsJ);
+      checkMovedRows(arrays, 9, rowsI, rowsJ);
     }
 }
 
