@@ -125,6 +125,22 @@ struct KEOPS_API Reduction {
   /// Derivatives of the reduction, the innermost first.
   std::vector<Derivative> derivatives = {};
 };
+/// What goes with the name of a reduction.
+struct KEOPS_API ReductionKind {
+  enum class Weight { None, Optional, Required };
+
+  std::string name; ///< as in `Reduction::name`
+  bool takesK = false;
+  Weight weight = Weight::None;
+  bool adds = false;      ///< so that `Sums` mean something
+  bool isComputed = true; ///< false for names that are understood, but have no kernel
+};
+/// The reduction of this name, in any of its spellings ("Min_ArgMin",
+/// "MinArgMin", "min_argmin"); none if there is none.
+KEOPS_API std::optional<ReductionKind> findReduction(const std::string &name);
+/// All reductions that can be computed.
+KEOPS_API std::vector<ReductionKind> allReductions();
+
 /// The gradient of Σ ⟨e, f⟩ with respect to the variable `x`: a row for each row
 /// of x. Without `e` the cotangent is one more argument of the call, after all
 /// others, with the rows and the dimension of f.

@@ -75,10 +75,12 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
-  // It compares each load of a loop with each store; loads and stores that could be joined are joined already.
   llvm::PassInstrumentationCallbacks callbacks;
-  callbacks.registerShouldRunOptionalPassCallback(
-      [](StringRef name, llvm::Any) { return name != "LoopLoadEliminationPass"; });
+  callbacks.registerShouldRunOptionalPassCallback([](StringRef name, llvm::Any) {
+    // The first compares each load of a loop with each store; loads and stores that could be joined are joined already.
+    // The second would repeat the loops that copy rows and columns, whose code nothing waits for.
+    return name != "LoopLoadEliminationPass" && name != "LoopUnrollPass";
+  });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);

@@ -118,6 +118,27 @@ Reduction keops::argkmin(const Formula &formula, int64_t k, Over over) {
 }
 
 //===----------------------------------------------------------------------===//
+// Names of reductions
+//===----------------------------------------------------------------------===//
+
+static ReductionKind kindOf(const frontend::ReductionInfo &info) {
+  return {info.name.str(), info.takesK, static_cast<ReductionKind::Weight>(info.weight), info.adds, info.isComputed};
+}
+
+std::optional<ReductionKind> keops::findReduction(const std::string &name) {
+  auto info = frontend::findReduction(name);
+  return info ? std::optional(kindOf(*info)) : std::nullopt;
+}
+
+std::vector<ReductionKind> keops::allReductions() {
+  std::vector<ReductionKind> kinds;
+  for (const frontend::ReductionInfo &info : frontend::allReductions())
+    if (info.isComputed)
+      kinds.push_back(kindOf(info));
+  return kinds;
+}
+
+//===----------------------------------------------------------------------===//
 // Derivatives of reductions
 //===----------------------------------------------------------------------===//
 

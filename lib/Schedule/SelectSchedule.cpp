@@ -35,6 +35,9 @@ static constexpr int64_t kTileColumns = 64;
 /// for several vectors, columns and components would only cost compile time.
 static constexpr int64_t kLongFormula = 1024;
 
+/// Instructions of a loop's body that the first-level cache for instructions holds.
+static constexpr int64_t kLongestBody = 4096;
+
 static Type numberType(FormulaFuncOp formula) {
   for (BlockArgument argument : formula.getBody().getArguments())
     return cast<VecType>(argument.getType()).getElementType();
@@ -89,6 +92,15 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
     vectors = 1;
     chunk = 1;
     unroll = 1;
+  }
+  // A chunk comes with one more copy of the pair's code, for the columns that are left over.
+  int64_t perVector = instructionsOfPair(cost, bytes);
+  auto bodyLength = [&] { return perVector * vectors * (chunk > 1 ? chunk + 1 : 1); };
+  if (cost.largestDim <= kUnroll && cost.memoryValues == 0) {
+    if (bodyLength() > kLongestBody)
+      chunk = 1;
+    while (vectors > 1 && bodyLength() > kLongestBody)
+      vectors /= 2;
   }
   bool columnsAreLanes = rows > 0 && rows < width * vectors / 2;
   int64_t lanes = width * vectors;

@@ -87,13 +87,21 @@ private:
 } // namespace
 
 static LogicalResult checkRules(Operation *derivative, const Path &path) {
-  for (Operation *op : path.getOps())
-    if (!isa<ReduceOp, DifferentiableOpInterface>(op)) {
-      InFlightDiagnostic diagnostic = derivative->emitOpError("meets '")
-                                      << op->getName() << "', which has no derivative";
-      diagnostic.attachNote(op->getLoc()) << "it is here";
-      return diagnostic;
-    }
+  auto refuse = [&](Operation *op, StringRef reason) -> LogicalResult {
+    InFlightDiagnostic diagnostic = derivative->emitOpError("meets '") << op->getName() << "', which " << reason;
+    diagnostic.attachNote(op->getLoc()) << "it is here";
+    return diagnostic;
+  };
+  for (Operation *op : path.getOps()) {
+    if (isa<ReduceOp>(op))
+      continue;
+    auto rule = dyn_cast<DifferentiableOpInterface>(op);
+    if (!rule)
+      return refuse(op, "has no derivative");
+    for (auto [n, operand] : llvm::enumerate(op->getOperands()))
+      if (StringRef reason = path.varies(operand) ? rule.refusalIn(n) : ""; !reason.empty())
+        return refuse(op, reason);
+  }
   return success();
 }
 

@@ -35,8 +35,7 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
                    std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
                    std::optional<std::string> accumulator, bool compensated)
     : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
-      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated),
-      isRatio(name == "SumSoftMaxWeight") {
+      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated) {
   if (reduction.formula.isReduction()) {
     if (name != "Sum" || weight)
       raise(PyExc_ValueError, "reduction_op: expected none, as the formula is a reduction itself, got '" + name + "'");
@@ -63,25 +62,12 @@ Sums Callable::sumsFor(DType type) const {
   return accumulator && *accumulator != name ? Sums::Float64 : Sums::Blocks;
 }
 
-const Callable::Code &Callable::codeFor(DType type) {
-  std::unique_ptr<const Code> &slot = codes[static_cast<int>(type)];
+const Kernel &Callable::kernelFor(DType type) {
+  std::unique_ptr<const Kernel> &slot = kernels[static_cast<int>(type)];
   if (slot)
     return *slot;
-  Sums sums = sumsFor(type);
-  std::unique_ptr<const Code> made;
-  if (isRatio) {
-    Reduction normalizer = logsumexp(reduction.formula, reduction.over);
-    normalizer.aliases = reduction.aliases;
-    Kernel first = compile(normalizer, type, sums);
-    auto position = static_cast<int64_t>(reduction.aliases.size());
-    Formula L = reduction.over == Over::Columns ? rowVariable(position, 1) : columnVariable(position, 1);
-    Reduction ratio = sum(exp(reduction.formula - L) * *reduction.weight, reduction.over);
-    ratio.aliases = reduction.aliases;
-    made.reset(new Code{compile(ratio, type, sums), first});
-  } else {
-    made.reset(new Code{compile(reduction, type, sums), std::nullopt});
-  }
-  // Another thread may have come first while this one compiled; its code may be running.
+  auto made = std::make_unique<const Kernel>(compile(reduction, type, sumsFor(type)));
+  // Another thread may have come first while this one compiled; its kernel may be running.
   if (!slot)
     slot = std::move(made);
   return *slot;
@@ -259,52 +245,17 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
 // The call
 //===----------------------------------------------------------------------===//
 
-/// Where L = log Σ exp(F) says that nothing was added, a ratio of sums is 0/0.
-template <typename T>
-static void writeEmptyRatios(const Array &out, const void *normalizers, int64_t rows) {
-  T *numbers = static_cast<T *>(out.data);
-  for (int64_t row = 0; row < rows; ++row)
-    if (static_cast<const T *>(normalizers)[row] == -std::numeric_limits<T>::infinity())
-      std::fill_n(numbers + row * out.dim, out.dim, std::numeric_limits<T>::quiet_NaN());
-}
-
-/// Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
-static void prepareFor(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {
+void Callable::run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+                   const Sizes &sizes, const Ranges *ranges) const {
+  // Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
   if (!kernel.isPrepared(inputs, ranges))
     python::prepare(kernel, inputs, ranges);
-}
-
-void Callable::run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
-                   const Sizes &sizes, const Ranges *ranges) const {
-  DType type = outputs[0].type;
-  int64_t allRows = sizes.rows * sizes.batches;
-  std::vector<double> normalizers;
-  std::vector<ConstArray> ratioInputs;
-  if (code.normalizer) {
-    prepareFor(*code.normalizer, inputs, ranges);
-    normalizers.resize(std::max<int64_t>(1, allRows));
-    ratioInputs = inputs;
-    ConstArray &last = ratioInputs.emplace_back(ConstArray{normalizers.data(), sizes.rows, 1, type});
-    int64_t stride = allRows;
-    for (int64_t size : sizes.batch)
-      last.batch.push_back({size, stride /= std::max<int64_t>(1, size)});
-  }
-  const std::vector<ConstArray> &all = code.normalizer ? ratioInputs : inputs;
-  prepareFor(code.kernel, all, ranges);
-
   std::optional<nb::gil_scoped_release> release;
   // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
   constexpr double smallestWork = 5e5;
-  if (static_cast<double>(allRows) * sizes.columns * (sizes.components + 1) > smallestWork)
+  if (static_cast<double>(sizes.rows * sizes.batches) * sizes.columns * (sizes.components + 1) > smallestWork)
     release.emplace();
-  if (code.normalizer)
-    code.normalizer->operator()({{normalizers.data(), sizes.rows, 1, type, sizes.batch}}, inputs, /*threads=*/0,
-                                ranges);
-  code.kernel(outputs, all, /*threads=*/0, ranges);
-  if (code.normalizer && type == DType::F32)
-    writeEmptyRatios<float>(outputs[0], normalizers.data(), allRows);
-  else if (code.normalizer)
-    writeEmptyRatios<double>(outputs[0], normalizers.data(), allRows);
+  kernel(outputs, inputs, /*threads=*/0, ranges);
 }
 
 namespace {
@@ -349,18 +300,16 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
                                  describe(0) + ", got " + runtime::nameOf(views[position].type()));
   }
 
-  const Code &code = codeFor(views[0].type());
-  // The other kernel also takes the normaliser's result, which is none of the user's arguments.
-  const Kernel &asked = code.normalizer ? *code.normalizer : code.kernel;
-  Sizes sizes = checkShapes(views, asked.arguments());
+  const Kernel &kernel = kernelFor(views[0].type());
+  Sizes sizes = checkShapes(views, kernel.arguments());
   std::vector<ConstArray> inputs;
   std::vector<nb::object> copies;
   inputs.reserve(count);
   for (size_t position = 0; position < count; ++position)
-    inputs.push_back(views[position].toEngine(coreAxes(asked.arguments()[position]), copies));
+    inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
   HeldRanges held(ranges);
 
-  const std::vector<ResultInfo> &results = code.kernel.results();
+  const std::vector<ResultInfo> &results = kernel.results();
   std::vector<Array> outputs;
   outputs.reserve(results.size());
   if (!out.is_none()) {
@@ -373,7 +322,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
       outputs.push_back(
           {destinations.back()->data(), sizes.rowsOf(results[n].axis), results[n].dim, results[n].type, sizes.batch});
     }
-    run(code, outputs, inputs, sizes, held.get());
+    run(kernel, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
       destination->finish();
     return nb::borrow(out);
@@ -387,7 +336,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim, result.type, sizes.batch});
     arrays.push_back(std::move(array));
   }
-  run(code, outputs, inputs, sizes, held.get());
+  run(kernel, outputs, inputs, sizes, held.get());
   if (arrays.size() == 1)
     return std::move(arrays[0]);
   nb::object tuple = nb::steal(PyTuple_New(arrays.size()));

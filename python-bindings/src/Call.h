@@ -45,12 +45,6 @@ public:
   int axis() const { return reduction.over == Over::Columns ? 1 : 0; }
 
 private:
-  struct Code {
-    Kernel kernel;
-    /// A ratio of sums is computed as Σ exp(F − L)·G with L = log Σ exp(F),
-    /// which this kernel computes first. L is the last argument of the other.
-    std::optional<Kernel> normalizer;
-  };
   struct Sizes {
     int64_t rows = 1, columns = 1, components = 0, batches = 1;
     std::vector<int64_t> batch; ///< of each batch axis
@@ -60,23 +54,22 @@ private:
     }
   };
 
-  const Code &codeFor(DType type);
+  const Kernel &kernelFor(DType type);
   Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
   Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
   void checkBatches(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected,
                     Sizes &sizes) const;
   std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes) const;
-  void run(const Code &code, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
+  void run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
            const Sizes &sizes, const Ranges *ranges) const;
 
   Reduction reduction;
   std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
   const bool compensated;
-  const bool isRatio;
   /// For float32 and float64. Written once, under the interpreter's lock.
-  std::unique_ptr<const Code> codes[2];
+  std::unique_ptr<const Kernel> kernels[2];
 };
 
 } // namespace keops::python

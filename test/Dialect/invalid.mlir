@@ -330,6 +330,63 @@ keops.formula @bspline_of_negative_degree(%t: !keops.vec<3xf32>, %x: !keops.vec<
 
 // -----
 
+keops.formula @polygamma_of_negative_order(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.polygamma' op expects an order between 0 and 24, got -1}}
+  %0 = keops.polygamma -1 %x : !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_without_lags(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.recur' op expects a lag for each weight, and at least one, got 0 lags and 1 weights}}
+  %0 = keops.recur %x by %x lags [] : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_from_itself(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.recur' op expects lags of at least 1, got 0}}
+  %0 = keops.recur %x by %x lags [0] : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_with_fewer_weights(%x: !keops.vec<3xf32, i>, %w: !keops.vec<2xf32>) {
+  // expected-error @below {{'keops.recur' op expects weights of dimension 3, as its source has, got dimension 2}}
+  %0 = keops.recur %x by %w lags [1] : !keops.vec<3xf32, i>, !keops.vec<2xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_of_two_types(%x: !keops.vec<3xf32, i>) {
+  %w = keops.constant 1.0 : !keops.vec<3xf64>
+  // expected-error @below {{element types differ: 'f32' and 'f64'}}
+  %0 = keops.recur %x by %w lags [1] : !keops.vec<3xf32, i>, !keops.vec<3xf64>
+  keops.return
+}
+
+// -----
+
+keops.formula @soft_step_in_rows_of_two_lengths(%x: !keops.vec<3xf32, i>, %g: !keops.vec<1xf32>) {
+  // expected-error @below {{'keops.soft_step' op expects costs in rows of one length, got 3 costs in rows of 2}}
+  %0 = keops.soft_step down %x in 2 smooth %g : !keops.vec<3xf32, i>, !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @soft_step_smoothed_by_a_vector(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.soft_step' op expects a smoothing of dimension 1, got dimension 3}}
+  %0 = keops.soft_step down %x in 3 smooth %x : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
 keops.formula @soft_dtw_smoothed_by_a_vector(%x: !keops.vec<3xf32, i>) {
   // expected-error @below {{'keops.soft_dtw' op expects a smoothing of dimension 1, got dimension 3}}
   %0 = keops.soft_dtw %x, %x smooth %x : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>

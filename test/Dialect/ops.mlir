@@ -204,13 +204,21 @@ keops.formula @pairs_of_components(%x: !keops.vec<3xf32, i>, %p: !keops.vec<3xf3
 
 // CHECK-LABEL: keops.formula @special(
 // CHECK-SAME:    %[[T:.*]]: !keops.vec<8xf64>, %[[X:.*]]: !keops.vec<1xf64, i>)
-keops.formula @special(%t: !keops.vec<8xf64>, %x: !keops.vec<1xf64, i>) -> (!keops.vec<4xf64, i>, !keops.vec<64xf64, i>) {
+keops.formula @special(%t: !keops.vec<8xf64>, %x: !keops.vec<1xf64, i>) -> (!keops.vec<4xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>) {
   // CHECK-NEXT: %[[B:.*]] = keops.bspline %[[T]] at %[[X]] degree 3 : <8xf64>, <1xf64, i>
   %0 = keops.bspline %t at %x degree 3 : !keops.vec<8xf64>, !keops.vec<1xf64, i>
   // CHECK-NEXT: %[[R:.*]] = keops.soft_dtw %[[T]], %[[T]] smooth %[[X]] : <8xf64>, <8xf64>, <1xf64, i>
   %1 = keops.soft_dtw %t, %t smooth %x : !keops.vec<8xf64>, !keops.vec<8xf64>, !keops.vec<1xf64, i>
-  // CHECK-NEXT: keops.return %[[B]], %[[R]]
-  keops.return %0, %1 : !keops.vec<4xf64, i>, !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[S:.*]] = keops.soft_step down %[[R]] in 8 smooth %[[X]] : <64xf64, i>, <1xf64, i>
+  %2 = keops.soft_step down %1 in 8 smooth %x : !keops.vec<64xf64, i>, !keops.vec<1xf64, i>
+  // CHECK-NEXT: %[[V:.*]] = keops.reverse %[[S]] : <64xf64, i>
+  %3 = keops.reverse %2 : !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[C:.*]] = keops.recur %[[R]] by %[[S]], %[[V]] lags [8, 1] : <64xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
+  %4 = keops.recur %1 by %2, %3 lags [8, 1] : !keops.vec<64xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[P:.*]] = keops.polygamma 1 %[[B]] : <4xf64, i>
+  %5 = keops.polygamma 1 %0 : !keops.vec<4xf64, i>
+  // CHECK-NEXT: keops.return %[[P]], %[[R]], %[[C]]
+  keops.return %5, %1, %4 : !keops.vec<4xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
 }
 
 // Results have the union of the operands' indices.

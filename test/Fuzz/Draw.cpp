@@ -50,16 +50,11 @@ static ExpressionRef reduce(const std::string &name, ExpressionRef formula, Cate
                                  info.weight == frontend::ReductionInfo::Weight::None ? nullptr : std::move(weight));
 }
 
-std::vector<std::string> fuzz::reductions(mlir::MLIRContext &context) {
+std::vector<std::string> fuzz::reductions() {
   std::vector<std::string> names;
-  Case test;
-  test.arguments.resize(1);
-  ExpressionRef x = frontend::makeVariable(test.arguments[0].variable);
-  for (llvm::StringRef name : frontend::reductionNames()) {
-    std::string error;
-    if (Reference(context, test, reduce(name.str(), x, Category::I, 1, x), DType::F64, Phase::Formula, error))
-      names.push_back(name.str());
-  }
+  for (const frontend::ReductionInfo &info : frontend::allReductions())
+    if (info.isComputed)
+      names.push_back(info.name.str());
   llvm::sort(names);
   return names;
 }
@@ -467,7 +462,7 @@ bool Drawer::draw(const std::string &operation, const std::string &reduction) {
 }
 
 std::optional<Case> fuzz::draw(mlir::MLIRContext &context, uint64_t seed, int64_t number, const std::string &target) {
-  const std::vector<std::string> &names = operations(), kinds = reductions(context);
+  const std::vector<std::string> &names = operations(), kinds = reductions();
   auto place = static_cast<size_t>(number);
   const std::string &operation = names[place % names.size()];
   // The turns of the two tables shift against each other, so that every pair comes.

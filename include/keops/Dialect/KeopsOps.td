@@ -14,6 +14,7 @@
 
 include "keops/Dialect/PointwiseOps.td"
 include "keops/Dialect/VectorOps.td"
+include "keops/Dialect/SpecialOps.td"
 include "keops/Dialect/FormulaOps.td"
 include "keops/Dialect/ProgramOps.td"
 include "keops/Dialect/TileOps.td"
