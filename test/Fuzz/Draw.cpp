@@ -78,7 +78,7 @@ public:
   }
 
   /// False if `operation` did not come to mean anything.
-  bool draw(const std::string &operation, const std::string &reduction);
+  bool draw(const std::string &operation, const std::string &reduction, DType type);
   Case test;
 
 private:
@@ -444,13 +444,13 @@ bool Drawer::meansSomething() {
   return true;
 }
 
-bool Drawer::draw(const std::string &operation, const std::string &reduction) {
+bool Drawer::draw(const std::string &operation, const std::string &reduction, DType type) {
   usualDim = random.chance(0.08) ? random.pick({7, 16, 17, 20, 33, 100}) : random.pick({1, 2, 3, 3, 4, 5});
   otherDim = random.chance(0.02) ? random.pick({20, 100}) : random.pick({1, 2, 3, 4, 5});
   if (isSimulated())
     usualDim = random.pick({1, 2, 3, 4});
   exact = random.chance(0.3);
-  test.type = random.chance(0.6) ? DType::F32 : DType::F64;
+  test.type = type;
   drawSizes();
   const std::vector<std::string> &names = operations();
   int64_t count = 1 + random.below(random.chance(0.5) ? 3 : 7), own = random.below(count);
@@ -472,10 +472,11 @@ std::optional<Case> fuzz::draw(mlir::MLIRContext &context, uint64_t seed, int64_
   const std::string &operation = names[place % names.size()];
   // The turns of the two tables shift against each other, so that every pair comes.
   const std::string &reduction = kinds[(place + place / names.size()) % kinds.size()];
+  DType type = (place / names.size() + seed) % 2 ? DType::F32 : DType::F64;
   constexpr uint64_t attempts = 30, prime = 0x100000001b3;
   for (uint64_t attempt = 0; attempt < attempts; ++attempt) {
     Drawer drawer(context, (seed * prime + place) * prime + attempt, target);
-    if (drawer.draw(operation, reduction))
+    if (drawer.draw(operation, reduction, type))
       return drawer.test;
   }
   return std::nullopt;
