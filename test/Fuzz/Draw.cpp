@@ -429,19 +429,31 @@ bool Drawer::takesPart(const std::string &operation) {
   return isCalled && isThere;
 }
 
-/// True if the numbers of a row can be compared; arguments have got new positions since the formula was looked at.
+/// True if most numbers of the first and of the last row can be compared; arguments have got new positions since the
+/// formula was looked at, and a sum or the place of an extremum may be open where all terms are not.
 bool Drawer::meansSomething() {
+  constexpr double sharp = 1e-2, small = 1e-4, mostOpen = 0.05;
   std::string error;
   Reference reference(context, test, test.root, test.type, Phase::Expanded, error);
   if (!reference)
     return false;
-  if ((reference.keepsI() ? test.rowsI : test.rowsJ) == 0)
+  int64_t rows = reference.keepsI() ? test.rowsI : test.rowsJ;
+  if (rows == 0)
     return true;
-  for (const InterpreterRow &row : reference.row(0, 0))
-    for (size_t d = 0; d < row.values.size(); ++d)
-      if (std::isnan(row.values[d]) || !(row.bounds[d] < INFINITY))
+  int64_t numbers = 0, open = 0;
+  for (int64_t row : {int64_t(0), rows - 1})
+    for (const InterpreterRow &result : reference.row(0, row)) {
+      double scale = small;
+      for (double value : result.values)
+        if (std::isfinite(value))
+          scale = std::max(scale, std::fabs(value));
+      for (double bound : result.bounds)
+        open += !(bound <= sharp * scale);
+      numbers += static_cast<int64_t>(result.values.size());
+      if (llvm::any_of(result.values, [](double value) { return std::isnan(value); }))
         return false;
-  return true;
+    }
+  return static_cast<double>(open) <= mostOpen * static_cast<double>(numbers);
 }
 
 bool Drawer::draw(const std::string &operation, const std::string &reduction, DType type) {
