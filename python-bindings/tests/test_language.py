@@ -593,7 +593,32 @@ REFUSED = [
     ("Factorize(x)", "x3", "Factorize takes 2 arguments"),
     ("Factorize(x,[1])", "x3", "argument 2 of Factorize is a formula, got a list of integers"),
     ("AutoFactorize(x,x)", "x3", "AutoFactorize takes 1 argument"),
-    ("GaussKernel(p,x,y,x)", "x2 y3 p1", "dimensions are not compatible: 2 and 3"),
+    *((f"{name}(p,x,y,A)", "x2 y3 p1 A1", f"{name}: dimensions are not compatible: 2 and 3")
+      for name in "GaussKernel LaplaceKernel CauchyKernel InverseMultiquadricKernel".split()),
+    *((f"{name}(p,x,y,A)", "x2 y2 p2 A2", f"{name} expects a scale of dimension 1, got dimension 2")
+      for name in ("GaussKernel LaplaceKernel CauchyKernel InverseMultiquadricKernel DivFreeGaussKernel "
+                   "CurlFreeGaussKernel").split()),
+    *((f"{name}(p,x,y,A)", "x2 y2 p1 A1", f"{name} expects a last operand of dimension 2, got dimension 1")
+      for name in "DivFreeGaussKernel CurlFreeGaussKernel".split()),
+    ("SumGaussKernel(p,B,x,y,A)", "x2 y2 p2 B3 A1", "SumGaussKernel: dimensions are not compatible: 3 and 2"),
+    ("TRIGaussKernel(p,1,x,y,A)", "x2 y2 p2 A2", "TRIGaussKernel expects a scale of dimension 1, got dimension 2"),
+    ("TRIGaussKernel(1,p,x,y,A)", "x2 y2 p2 A2", "TRIGaussKernel expects a scale of dimension 1, got dimension 2"),
+    ("TRIGaussKernel(1,p,x,y,A)", "x2 y2 p1 A1", "TRIGaussKernel expects a last operand of dimension 2, got dimension 1"),
+    *((f"{name}(x*y,x,A{rest})", "x3 y3 A2", f"{name} expects a {what} of dimension 3, as its {whose} has, got dimension 2")
+      for name, what, whose, rest in (("Grad", "cotangent", "formula", ""), ("Diff", "tangent", "variable", ""),
+                                      ("AdjointOperator", "cotangent", "formula", ""),
+                                      ("Grad_WithSavedForward", "cotangent", "formula", ",y"),
+                                      ("Diff_WithSavedForward", "tangent", "variable", ",y"))),
+    *((f"{name}(x,x*y)", "x3 y3", rf"argument 2 of {name} is a variable, got 'x\*y'")
+      for name in "GradMatrix Divergence TraceOperator SumLinOperator".split()),
+    ("Divergence(Sum(x),x)", "x3", "Divergence expects a formula of dimension 3, as its variable has, got dimension 1"),
+    ("Laplacian(x*y,x)", "x3 y3", "Laplacian expects a formula of dimension 1, got dimension 3"),
+    ("TraceOperator(SumT(Sum(x),4),x)", "x3", "TraceOperator expects a formula of dimension 3, as its variable has, got "
+                                              "dimension 4"),
+    ("TraceOperator(x,x,A)", "x3 A2", "TraceOperator expects weights of dimension 1 or 3, got dimension 2"),
+    ("TraceOperator(x*Exp(x),x)", "x3", "linear in the variable, but 'keops.exp' is not linear"),
+    ("SumLinOperator(x,x,A)", "x3 A2", "SumLinOperator expects weights of dimension 1 or 3, got dimension 2"),
+    ("SumLinOperator(x,x,1,A)", "x3 A2", "SumLinOperator expects weights of dimension 1 or 3, got dimension 2"),
     ("Var(0,2,0)+x", "x3", r"argument 0 is used as Vi\(0,2\) but also as x = Vi\(0,3\)"),
     ("Nothing(x)", "x3", "there is no operation 'Nothing'"),
 ]
