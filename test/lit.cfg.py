@@ -74,6 +74,7 @@ for name in ("CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "HOME"):
 
 config.substitutions.append(("%python", sys.executable))
 config.substitutions.append(("%source_root", config.keops_source_root))
+config.substitutions.append(("%build_root", config.keops_build_root))
 if os.environ.get("KEOPS_CHECK_ROUNDTRIP", "0") not in ("", "0"):
     # The name as a command: not as part of a path or a longer word.
     config.substitutions.append((r"(?<![\w./%-])keops-opt(?![\w.-])", "keops-opt --verify-roundtrip"))

@@ -50,6 +50,9 @@ namespace frontend {
 struct Expression;
 }
 
+/// Which index is reduced away: columns (the result has a row per i) or rows.
+enum class Over { Rows, Columns };
+
 /// A symbolic vector for each pair (i, j). Cheap to copy; sub-formulas are
 /// shared. Dimensions are checked when the formula is compiled.
 class KEOPS_API Formula {
@@ -58,7 +61,7 @@ public:
   Formula(double value);
   Formula(int value) : Formula(static_cast<double>(value)) {}
   /// From formula text and aliases, for example
-  /// `Formula::parse("Exp(-SqDist(x,y))*b", {"x = Vi(3)", "y = Vj(3)", "b = Vj(1)"})`.
+  /// `Formula::parse("Exp(-SqDist(x,y))*b", {"x = Vi(3)", "y = Vj(3)", "b = Vj(1)"})`. The text may be a reduction.
   static Formula parse(const std::string &text, const std::vector<std::string> &aliases);
   /// The operation that formula text calls `name`, applied to `operands`, with
   /// integer arguments after them: `Formula::call("Elem", {x}, {2})`.
@@ -66,6 +69,11 @@ public:
                       const std::vector<int64_t> &integers = {});
   /// Formula text that parses to this formula.
   std::string str() const;
+  /// True if it is a reduction, as text may write it, or a derivative of one.
+  bool isReduction() const;
+  /// Of a reduction: the index that it removes. The gradient in a column variable has a row for each column, and so
+  /// removes rows; that in a parameter has one row, and counts as removing columns.
+  Over reducedIndex() const;
   /// `aliases`, and a declaration for each further variable of this formula,
   /// such as the cotangent that `Grad(F,v)` makes.
   std::vector<std::string> declarations(const std::vector<std::string> &aliases) const;
@@ -94,9 +102,6 @@ KEOPS_API Formula dot(const Formula &, const Formula &);
 KEOPS_API Formula gradient(const Formula &f, const Formula &x, const Formula &e);
 KEOPS_API Formula diff(const Formula &f, const Formula &x, const Formula &u);
 
-/// Which index is reduced away: columns (the result has a row per i) or rows.
-enum class Over { Rows, Columns };
-
 /// A derivative of a reduction in the direction `direction`: of its result for
 /// a gradient, of the variable for a tangent.
 struct KEOPS_API Derivative {
@@ -106,7 +111,8 @@ struct KEOPS_API Derivative {
 };
 
 /// A reduction of a formula: the name as in formula text ("Sum", "LogSumExp",
-/// "ArgKMin", …), its formula, an optional weight formula and K.
+/// "ArgKMin", …), its formula, an optional weight formula and K. The name is
+/// empty where the formula is a reduction itself.
 struct KEOPS_API Reduction {
   std::string name;
   Formula formula;
@@ -119,6 +125,22 @@ struct KEOPS_API Reduction {
   /// Derivatives of the reduction, the innermost first.
   std::vector<Derivative> derivatives = {};
 };
+/// What goes with the name of a reduction.
+struct KEOPS_API ReductionKind {
+  enum class Weight { None, Optional, Required };
+
+  std::string name; ///< as in `Reduction::name`
+  bool takesK = false;
+  Weight weight = Weight::None;
+  bool adds = false;      ///< so that `Sums` mean something
+  bool isComputed = true; ///< false for names that are understood, but have no kernel
+};
+/// The reduction of this name, in any of its spellings ("Min_ArgMin",
+/// "MinArgMin", "min_argmin"); none if there is none.
+KEOPS_API std::optional<ReductionKind> findReduction(const std::string &name);
+/// All reductions that can be computed.
+KEOPS_API std::vector<ReductionKind> allReductions();
+
 /// The gradient of Σ ⟨e, f⟩ with respect to the variable `x`: a row for each row
 /// of x. Without `e` the cotangent is one more argument of the call, after all
 /// others, with the rows and the dimension of f.
@@ -199,8 +221,8 @@ public:
 
   const std::vector<runtime::ArgumentInfo> &arguments() const;
   const std::vector<runtime::ResultInfo> &results() const;
-  /// Rows that the results have for these inputs; throws Error as the call does.
-  int64_t resultRows(const std::vector<ConstArray> &inputs) const;
+  /// Rows that a result has for these inputs; throws Error as the call does.
+  int64_t resultRows(const std::vector<ConstArray> &inputs, size_t result = 0) const;
   /// Sizes of the batch axes that the results have for these inputs.
   std::vector<int64_t> resultBatch(const std::vector<ConstArray> &inputs) const;
   /// The schedule, and what the compiler knows about its cost, in words.
@@ -240,9 +262,9 @@ public:
   /// A reduction string, as in formula text: "Sum_Reduction(Exp(-SqDist(x,y))*b, 0)".
   Kernel compile(const std::string &reductionText, const std::vector<std::string> &aliases, DType type,
                  const CompileOptions &options = {});
-  /// Several reductions of the same arguments that keep the same index, as one
-  /// kernel: `compile({f, gradient(f, x, e)}, DType::F32)`. What they share is
-  /// computed once for each pair. Results come in order, those of one reduction
+  /// Several reductions of the same arguments as one kernel:
+  /// `compile({f, gradient(f, x, e)}, DType::F32)`. Where they keep the same index,
+  /// what they share is computed once for each pair. Results come in order, those of one reduction
   /// together. The aliases of the first one serve all.
   Kernel compile(const std::vector<Reduction> &reductions, DType type, const CompileOptions &options = {});
   Kernel compile(const std::vector<std::string> &reductionTexts, const std::vector<std::string> &aliases, DType type,

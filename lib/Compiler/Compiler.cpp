@@ -75,10 +75,12 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
-  // It compares each load of a loop with each store; loads and stores that could be joined are joined already.
   llvm::PassInstrumentationCallbacks callbacks;
-  callbacks.registerShouldRunOptionalPassCallback(
-      [](StringRef name, llvm::Any) { return name != "LoopLoadEliminationPass"; });
+  callbacks.registerShouldRunOptionalPassCallback([](StringRef name, llvm::Any) {
+    // The first compares each load of a loop with each store; loads and stores that could be joined are joined already.
+    // The second would repeat the loops that copy rows and columns, whose code nothing waits for.
+    return name != "LoopLoadEliminationPass" && name != "LoopUnrollPass";
+  });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);
@@ -115,7 +117,13 @@ static llvm::Expected<Lowered> lower(ModuleOp module, const CompilerOptions &opt
     return machine.takeError();
   lowered.machine = std::move(*machine);
   lowered.context = std::make_unique<llvm::LLVMContext>();
+  // A program is no code: the artifact will hold its steps.
+  SmallVector<ProgramOp> programs = llvm::to_vector(module.getOps<ProgramOp>());
+  for (ProgramOp program : programs)
+    program->remove();
   lowered.module = translateModuleToLLVMIR(module, *lowered.context);
+  for (ProgramOp program : programs)
+    module.push_back(program);
   if (!lowered.module)
     return llvm::createStringError("translation to LLVM IR failed");
   lowered.module->setTargetTriple(lowered.machine->getTargetTriple());
@@ -182,10 +190,8 @@ llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const Compiler
   runtime::Artifact artifact;
   artifact.target = lowered->target.getName().str();
   artifact.explanation = std::move(*explanation);
-  DictionaryAttr launch = findLaunchRule(module);
-  if (!launch)
-    return llvm::createStringError("the module holds no kernel");
-  readLaunchRule(launch, shapes, artifact);
+  if (llvm::Error error = readLaunchRules(module, shapes, artifact))
+    return std::move(error);
   auto object = emit(*lowered, llvm::CodeGenFileType::ObjectFile);
   if (!object)
     return object.takeError();

@@ -168,3 +168,21 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
   emit.run(*code);
   return text.str().str();
 }
+
+gpu::GPUModuleOp keops::mergeGPUModules(ModuleOp module) {
+  gpu::GPUModuleOp whole;
+  for (auto part : llvm::make_early_inc_range(module.getOps<gpu::GPUModuleOp>())) {
+    if (!whole) {
+      whole = part;
+      continue;
+    }
+    SymbolTable into(whole), from(part);
+    for (auto symbol : part.getOps<SymbolOpInterface>())
+      if (into.lookup(symbol.getName()))
+        (void)from.renameToUnique(symbol, {&into});
+    for (Operation &op : llvm::make_early_inc_range(*part.getBody()))
+      op.moveBefore(whole.getBody(), whole.getBody()->end());
+    part.erase();
+  }
+  return whole;
+}

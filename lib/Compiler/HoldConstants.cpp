@@ -25,12 +25,23 @@ static llvm::Constant *splatNumber(llvm::Value *value) {
   return number && llvm::isa<llvm::ConstantFP>(number) ? number : nullptr;
 }
 
+/// Instructions of a loop in which constants are held. A longer one has no register for any, and an allocator that looks
+/// for one at each of their uses: its time grows with the square of the loop's length.
+static constexpr size_t kLongestLoop = 1024;
+
+static size_t lengthOf(const llvm::Loop &loop) {
+  size_t length = 0;
+  for (llvm::BasicBlock *block : loop.blocks())
+    length += block->size();
+  return length;
+}
+
 static void holdConstants(llvm::Function &function) {
   llvm::DominatorTree dominators(function);
   llvm::LoopInfo loops(dominators);
   llvm::MapVector<llvm::Value *, llvm::SmallVector<llvm::Use *>> uses;
   for (llvm::Loop *loop : loops.getLoopsInPreorder()) {
-    if (!loop->isInnermost())
+    if (!loop->isInnermost() || lengthOf(*loop) > kLongestLoop)
       continue;
     for (llvm::BasicBlock *block : loop->blocks())
       for (llvm::Instruction &instruction : *block)

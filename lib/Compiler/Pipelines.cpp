@@ -61,9 +61,10 @@ std::unique_ptr<MLIRContext> keops::makeContext() {
 }
 
 static constexpr std::pair<Phase, llvm::StringLiteral> kPhases[] = {
-    {Phase::Formula, "formula"},       {Phase::Expanded, "expanded"},         {Phase::Simplified, "simplified"},
-    {Phase::Factorized, "factorized"}, {Phase::Scheduled, "scheduled"},       {Phase::Tiled, "tiled"},
-    {Phase::Staged, "staged"},         {Phase::Approximated, "approximated"}, {Phase::LLVMDialect, "llvm"},
+    {Phase::Formula, "formula"},       {Phase::Expanded, "expanded"}, {Phase::Simplified, "simplified"},
+    {Phase::Factorized, "factorized"}, {Phase::Split, "split"},       {Phase::Scheduled, "scheduled"},
+    {Phase::Tiled, "tiled"},           {Phase::Staged, "staged"},     {Phase::Approximated, "approximated"},
+    {Phase::LLVMDialect, "llvm"},
 };
 
 llvm::StringRef keops::nameOf(Phase phase) { return kPhases[static_cast<int>(phase)].second; }
@@ -81,12 +82,16 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     return;
   case Phase::Expanded:
     pm.addNestedPass<FormulaFuncOp>(createKeopsExpandDerivatives());
+    pm.addNestedPass<FormulaFuncOp>(createKeopsMoveRows());
     return;
   case Phase::Simplified:
     pm.addNestedPass<FormulaFuncOp>(createKeopsSimplify());
     return;
   case Phase::Factorized:
     pm.addNestedPass<FormulaFuncOp>(createKeopsFactorize());
+    return;
+  case Phase::Split:
+    pm.addPass(createKeopsSplitPasses());
     return;
   case Phase::Scheduled: {
     KeopsSelectScheduleOptions schedule;
@@ -132,6 +137,8 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
 static Phase phaseOf(ModuleOp module) {
   Phase phase = Phase::Formula;
   module.walk([&](Operation *op) {
+    if (isa<ProgramOp>(op))
+      phase = std::max(phase, Phase::Split);
     if (isa<KernelOp>(op))
       phase = std::max(phase, Phase::Tiled);
     if (auto reduce = dyn_cast<ReduceOp>(op); reduce && reduce->hasAttr("keops.schedule"))

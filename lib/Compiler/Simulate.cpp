@@ -380,18 +380,20 @@ llvm::Expected<Simulation> keops::compiler::simulateFormula(ModuleOp module, con
     return explanation.takeError();
   if (llvm::Error error = runPhases(module, options, Phase::Approximated))
     return std::move(error);
-  auto gpuModules = module.getOps<gpu::GPUModuleOp>();
-  DictionaryAttr launch = findLaunchRule(module);
-  if (gpuModules.empty() || !launch)
-    return llvm::createStringError("target '" + options.target + "' is a CPU; expected a GPU to simulate");
-  auto kernel = compileForSimulator(*gpuModules.begin());
-  if (!kernel)
-    return kernel.takeError();
   Simulation simulation;
   simulation.artifact.target = options.target;
   simulation.artifact.explanation = std::move(*explanation);
-  readLaunchRule(launch, shapes, simulation.artifact);
-  simulation.threads = launchInteger(launch, "threads");
-  simulation.kernel = std::move(*kernel);
+  SmallVector<DictionaryAttr> rules = findLaunchRules(module);
+  if (module.getOps<gpu::GPUModuleOp>().empty() || rules.empty())
+    return llvm::createStringError("target '" + options.target + "' is a CPU; expected a GPU to simulate");
+  if (llvm::Error error = readLaunchRules(module, shapes, simulation.artifact))
+    return std::move(error);
+  for (DictionaryAttr rule : rules) {
+    auto gpuModule = module.lookupSymbol<gpu::GPUModuleOp>(cast<StringAttr>(rule.get("entry")));
+    auto kernel = compileForSimulator(gpuModule);
+    if (!kernel)
+      return kernel.takeError();
+    simulation.kernels.push_back({launchInteger(rule, "threads"), std::move(*kernel)});
+  }
   return simulation;
 }

@@ -54,6 +54,29 @@ SmallVector<ReductionResult> ExtremumAttr::results(ArrayRef<int64_t> dims) const
 
 int64_t ExtremumAttr::preferredChunk() const { return 1; }
 
+// The derivative of an extremum is that of its term where it was found.
+
+static Places placesOf(const ExtremumAttr &attr, DerivativeBuilder &b, Operation *reduce) {
+  auto kind = attr.isMax() ? Extremum::MaxArgMax : Extremum::MinArgMin;
+  return Places(b, reduce, ExtremumAttr::get(attr.getContext(), kind), attr.isMax());
+}
+
+LogicalResult ExtremumAttr::buildTangent(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> tangents,
+                                         SmallVectorImpl<Value> &results) const {
+  if (givesValue())
+    results.push_back(tangents[0] ? placesOf(*this, b, reduce).tangent(tangents[0]) : Value());
+  if (givesIndex())
+    results.push_back({});
+  return success();
+}
+
+LogicalResult ExtremumAttr::buildAdjoint(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> cotangents,
+                                         SmallVectorImpl<TermCotangent> &terms) const {
+  if (givesValue() && cotangents[0])
+    terms.push_back({0, placesOf(*this, b, reduce).adjoint(cotangents[0]), {}});
+  return success();
+}
+
 FailureOr<Value> ExtremumAttr::buildFoldGradient(DerivativeBuilder &b, Value operand, Value) const {
   if (!givesValue())
     return Value();

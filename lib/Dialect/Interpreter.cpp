@@ -329,7 +329,7 @@ public:
       Value next = waiting.back();
       size_t before = waiting.size();
       Operation *op = next.getDefiningOp();
-      if (op && !isa<ReduceOp>(op))
+      if (op && !isa<ReduceOp>(op) && !op->hasTrait<MovesRows>())
         for (Value operand : op->getOperands())
           if (!find(operand))
             waiting.push_back(operand);
@@ -379,6 +379,10 @@ private:
       reduceAll(reduce);
       return entries[value].components;
     }
+    if (auto gather = value.getDefiningOp<GatherOp>())
+      return gatherRows(gather);
+    if (auto scatter = value.getDefiningOp<ScatterOp>())
+      return scatterRows(scatter);
     auto op = cast<FormulaOpInterface>(value.getDefiningOp());
     SmallVector<const Entry *, 4> operands;
     for (Value operand : op->getOperands())
@@ -418,6 +422,61 @@ private:
       for (int64_t d = 0; d < type.getDim(); ++d)
         entry.components[d] = reduction.finalize(lane, state, number, d);
     }
+  }
+
+  int64_t rowsOf(ReducedIndex index) const { return index == ReducedIndex::J ? inputs.rowsJ : inputs.rowsI; }
+
+  std::vector<LaneValue> gatherRows(GatherOp gather) {
+    int64_t groups = gather.getGroups(), size = gather.getOperand().getType().getDim() / groups;
+    std::vector<LaneValue> rows = get(gather.getRows()), components;
+    int64_t savedI = i, savedJ = j;
+    for (auto [n, row] : llvm::enumerate(rows)) {
+      bool exists = row.value >= 0 && row.value < static_cast<double>(rowsOf(gather.getOver()));
+      if (exists) {
+        auto number = static_cast<int64_t>(row.value);
+        setRows(gather.getOver() == ReducedIndex::I ? number : savedI,
+                gather.getOver() == ReducedIndex::J ? number : savedJ);
+      }
+      for (int64_t c = 0; c < size; ++c) {
+        LaneValue component = lane.constant(0);
+        if (exists)
+          component = get(gather.getOperand())[static_cast<int64_t>(n) % groups * size + c];
+        if (row.error != 0)
+          component.error = kInfinity;
+        components.push_back(component);
+      }
+    }
+    setRows(savedI, savedJ);
+    return components;
+  }
+
+  std::vector<LaneValue> scatterRows(ScatterOp scatter) {
+    int64_t groups = scatter.getGroups(), dim = scatter.getType().getDim(), size = dim / groups;
+    bool overJ = scatter.getOver() == ReducedIndex::J;
+    int64_t savedI = i, savedJ = j, own = overJ ? j : i;
+    std::vector<LaneValue> components(dim, lane.constant(0));
+    auto addRow = [&] {
+      std::vector<LaneValue> rows = get(scatter.getRows()), values = get(scatter.getOperand());
+      for (auto [n, row] : llvm::enumerate(rows))
+        for (int64_t c = 0; c < size; ++c) {
+          LaneValue &sum = components[static_cast<int64_t>(n) % groups * size + c];
+          if (row.value == static_cast<double>(own))
+            sum = lane.add(sum, values[n * size + c]);
+          if (row.error != 0)
+            sum.error = kInfinity;
+        }
+    };
+    if (!scatter.getTotal()) {
+      addRow();
+      return components;
+    }
+    int64_t count = rowsOf(overJ ? ReducedIndex::I : ReducedIndex::J);
+    for (int64_t other = 0; other < count; ++other) {
+      setRows(overJ ? other : savedI, overJ ? savedJ : other);
+      addRow();
+    }
+    setRows(savedI, savedJ);
+    return components;
   }
 
   FormulaFuncOp formula;

@@ -59,6 +59,29 @@ SmallVector<ReductionResult> KSmallestAttr::results(ArrayRef<int64_t> dims) cons
 // One test whether anything is inserted serves this many columns.
 int64_t KSmallestAttr::preferredChunk() const { return 8; }
 
+// Each rank has the derivative of the term that it holds.
+
+static Places placesOf(const KSmallestAttr &attr, DerivativeBuilder &b, Operation *reduce) {
+  auto both = KSmallestAttr::get(attr.getContext(), attr.getK(), KSmallest::KMinArgKMin);
+  return Places(b, reduce, both, /*isMax=*/false);
+}
+
+LogicalResult KSmallestAttr::buildTangent(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> tangents,
+                                          SmallVectorImpl<Value> &results) const {
+  if (givesValue())
+    results.push_back(tangents[0] ? placesOf(*this, b, reduce).tangent(tangents[0]) : Value());
+  if (givesIndex())
+    results.push_back({});
+  return success();
+}
+
+LogicalResult KSmallestAttr::buildAdjoint(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> cotangents,
+                                          SmallVectorImpl<TermCotangent> &terms) const {
+  if (givesValue() && cotangents[0])
+    terms.push_back({0, placesOf(*this, b, reduce).adjoint(cotangents[0]), {}});
+  return success();
+}
+
 FailureOr<Value> KSmallestAttr::buildFoldGradient(DerivativeBuilder &b, Value operand, Value) const {
   if (!givesValue())
     return Value();

@@ -220,6 +220,9 @@ Value CoshOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.m
 Value TanOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
   return b.mul(v, b.add(b.constant(1), b.square(getResult())));
 }
+Value LgammaOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
+  return b.mul(v, PolygammaOp::create(b.getBuilder(), b.getLoc(), /*order=*/0, getOperand()));
+}
 
 namespace {
 /// −(−x) = x, −(a − b) = b − a: exact but for the sign of zero.

@@ -11,6 +11,8 @@
 
 #include "ReductionParts.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace keops;
 
@@ -45,4 +47,28 @@ TermCotangent keops::cotangentOfTerm(DerivativeBuilder &b, unsigned term, Value 
 Value keops::oneHotAt(DerivativeBuilder &b, Attribute argument, Value operand) {
   Value place = FoldOp::create(b.getBuilder(), b.getLoc(), cast<ReductionInterface>(argument), operand);
   return OneHotOp::create(b.getBuilder(), b.getLoc(), place, cast<VecType>(operand.getType()).getDim());
+}
+
+Places::Places(DerivativeBuilder &b, Operation *op, Attribute kind, bool isMax) : b(b) {
+  auto reduce = cast<ReduceOp>(op);
+  over = reduce.getOver();
+  dim = cast<VecType>(reduce.getTerms()[0].getType()).getDim();
+  auto places = ReduceOp::create(b.getBuilder(), b.getLoc(), cast<ReductionInterface>(kind), over, reduce.getTerms(),
+                                 reduce.getOnce());
+  values = places.getResult(0);
+  rows = places.getResult(1);
+  // What nothing was found for says row 0, which has no part in it.
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  isFound = isMax ? b.compare(Comparison::LT, b.constant(-infinity), values)
+                  : b.compare(Comparison::LT, values, b.constant(infinity));
+}
+
+Value Places::tangent(Value ofTerm) {
+  Value gathered = GatherOp::create(b.getBuilder(), b.getLoc(), b.fit(ofTerm, dim), over, rows, dim);
+  return b.select(isFound, gathered, {});
+}
+
+Value Places::adjoint(Value ofValues) {
+  Value masked = b.select(isFound, b.fit(ofValues, cast<VecType>(values.getType()).getDim()), {});
+  return ScatterOp::create(b.getBuilder(), b.getLoc(), masked, over, rows, dim, /*total=*/false);
 }

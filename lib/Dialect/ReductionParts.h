@@ -86,6 +86,22 @@ enum ExtremumSlot : unsigned { kValue, kRow };
 /// The cotangent of a term. That of one number leaves the sum as a factor.
 TermCotangent cotangentOfTerm(DerivativeBuilder &b, unsigned term, mlir::Value cotangent);
 
+/// Where the reduction `op` finds its values: `kind` is the one that gives values and places, `isMax` whether they are
+/// the largest.
+class Places {
+public:
+  Places(DerivativeBuilder &b, mlir::Operation *op, mlir::Attribute kind, bool isMax);
+  /// The tangents of the values for that of the term, and the cotangent of the term for those of the values.
+  mlir::Value tangent(mlir::Value ofTerm);
+  mlir::Value adjoint(mlir::Value ofValues);
+
+private:
+  DerivativeBuilder &b;
+  ReducedIndex over;
+  int64_t dim; ///< of the term
+  mlir::Value values, rows, isFound;
+};
+
 /// 1 at the first place of an extremum, as the reduction of this kind finds it.
 mlir::Value oneHotAt(DerivativeBuilder &b, mlir::Attribute argument, mlir::Value operand);
 

@@ -22,13 +22,10 @@ Formula::Formula(double value) : expression(frontend::makeNumber(value)) {}
 
 Formula Formula::parse(const std::string &text, const std::vector<std::string> &aliases) {
   frontend::Diagnostic error;
-  auto declared = frontend::parseAliases(aliases, error);
-  if (!declared)
+  auto program = frontend::parseProgram(text, aliases, error);
+  if (!program)
     throw Error(error.render());
-  frontend::ExpressionRef root = frontend::parseFormula(text, *declared, frontend::knownOperations(), error);
-  if (!root)
-    throw Error(error.render());
-  return Formula(root);
+  return Formula(program->root);
 }
 
 Formula Formula::call(const std::string &name, const std::vector<Formula> &operands,
@@ -54,6 +51,14 @@ std::string Formula::str() const {
   if (!text)
     throw Error(error.render());
   return *text;
+}
+
+bool Formula::isReduction() const { return frontend::isReduction(*expression); }
+
+Over Formula::reducedIndex() const {
+  if (!isReduction())
+    throw Error("expected a reduction, got a formula");
+  return frontend::resultCategory(*expression) == frontend::Category::J ? Over::Rows : Over::Columns;
 }
 
 std::vector<std::string> Formula::declarations(const std::vector<std::string> &aliases) const {
@@ -113,18 +118,42 @@ Reduction keops::argkmin(const Formula &formula, int64_t k, Over over) {
 }
 
 //===----------------------------------------------------------------------===//
+// Names of reductions
+//===----------------------------------------------------------------------===//
+
+static ReductionKind kindOf(const frontend::ReductionInfo &info) {
+  return {info.name.str(), info.takesK, static_cast<ReductionKind::Weight>(info.weight), info.adds, info.isComputed};
+}
+
+std::optional<ReductionKind> keops::findReduction(const std::string &name) {
+  auto info = frontend::findReduction(name);
+  return info ? std::optional(kindOf(*info)) : std::nullopt;
+}
+
+std::vector<ReductionKind> keops::allReductions() {
+  std::vector<ReductionKind> kinds;
+  for (const frontend::ReductionInfo &info : frontend::allReductions())
+    if (info.isComputed)
+      kinds.push_back(kindOf(info));
+  return kinds;
+}
+
+//===----------------------------------------------------------------------===//
 // Derivatives of reductions
 //===----------------------------------------------------------------------===//
 
 frontend::ExpressionRef keops::expressionOf(const Reduction &reduction) {
-  auto output = reduction.over == Over::Columns ? frontend::Category::I : frontend::Category::J;
-  auto info = frontend::findReduction(reduction.name);
-  if (!info)
-    throw Error("unknown reduction '" + reduction.name + "'");
-  frontend::ExpressionRef root = frontend::makeReduction(info->name, reduction.formula.expression, output, reduction.k,
-                                                         reduction.weight ? reduction.weight->expression : nullptr);
-  if (auto error = frontend::checkReduction(*root))
-    throw Error(error->render());
+  frontend::ExpressionRef root = reduction.formula.expression;
+  if (!reduction.name.empty() || !frontend::isReduction(*root)) {
+    auto output = reduction.over == Over::Columns ? frontend::Category::I : frontend::Category::J;
+    auto info = frontend::findReduction(reduction.name);
+    if (!info)
+      throw Error("unknown reduction '" + reduction.name + "'");
+    root = frontend::makeReduction(info->name, root, output, reduction.k,
+                                   reduction.weight ? reduction.weight->expression : nullptr);
+    if (auto error = frontend::checkReduction(*root))
+      throw Error(error->render());
+  }
   for (const Derivative &derivative : reduction.derivatives)
     root = Formula::call(derivative.isTangent ? "Diff" : "Grad",
                          {Formula(root), derivative.variable, derivative.direction})

@@ -135,15 +135,16 @@ void Kernel::Impl::checkOutputs(const std::vector<Array> &outputs, const CallSha
     if (runtime::realType(outputs[n].type) != expected[n].type)
       throw Error(name + ": expected elements of type " + runtime::nameOf(expected[n].type) + ", got " +
                   runtime::nameOf(outputs[n].type));
-    if (outputs[n].rows != shape.rows || outputs[n].dim * parts != expected[n].dim)
-      throw Error(name + ": expected " + std::to_string(shape.rows) + " × " + std::to_string(expected[n].dim) +
+    int64_t rows = shape.rowsOf(expected[n].axis);
+    if (outputs[n].rows != rows || outputs[n].dim * parts != expected[n].dim)
+      throw Error(name + ": expected " + std::to_string(rows) + " × " + std::to_string(expected[n].dim) +
                   " elements, got " + std::to_string(outputs[n].rows) + " × " + std::to_string(outputs[n].dim) +
                   (parts == 1 ? std::string() : std::string(" of ") + runtime::nameOf(outputs[n].type)));
     if (outputs[n].batch != shape.batch)
       throw Error(name + ": expected batch axes of sizes " + listText(shape.batch) + ", got " +
                   listText(outputs[n].batch));
-    if (!outputs[n].data && shape.rows > 0)
-      throw Error(name + ": expected memory for " + std::to_string(shape.rows) + " rows, got a null pointer");
+    if (!outputs[n].data && rows > 0)
+      throw Error(name + ": expected memory for " + std::to_string(rows) + " rows, got a null pointer");
   }
 }
 
@@ -174,6 +175,37 @@ CallSizes CallShape::sizes(const Ranges *ranges) const {
 //===----------------------------------------------------------------------===//
 // The call
 //===----------------------------------------------------------------------===//
+
+SizeClass Kernel::Impl::classOf(const CallSizes &sizes, const runtime::Step &step) const {
+  // One row for the call, or no columns, are scheduled as such in every variant.
+  if (step.rows == runtime::Axis::Parameter || step.columns == runtime::Axis::Parameter)
+    return SizeClass::ManyRows;
+  return sizeClassOf(step.rows == runtime::Axis::Row ? sizes : CallSizes{sizes.columns, sizes.rows, sizes.count});
+}
+
+bool Kernel::Impl::wantsFewRows(const CallSizes &sizes) const {
+  if (!many.artifact.isProgram())
+    return sizeClassOf(sizes) == SizeClass::FewRows;
+  return llvm::any_of(many.artifact.steps, [&](const runtime::Step &step) {
+    return step.operation == runtime::Step::Operation::Launch && classOf(sizes, step) == SizeClass::FewRows;
+  });
+}
+
+void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
+  if (!many.artifact.isProgram()) {
+    if (isSimulated())
+      return simulate(simulation.artifact, simulation.kernels[0], call);
+    const Variant &variant = variantFor(sizeClassOf(sizes));
+    return runtime::launch(variant.artifact, variant.module->kernel(0), call, core->pool);
+  }
+  auto launchStep = [&](const runtime::Step &step, const runtime::CpuCall &own) {
+    if (isSimulated())
+      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], own);
+    const Variant &variant = variantFor(classOf(sizes, step));
+    runtime::launch(variant.artifact.kernel(step.kernel), variant.module->kernel(step.kernel), own, core->pool);
+  };
+  runtime::runProgram(many.artifact, call, launchStep, core->pool);
+}
 
 void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads,
                         const Ranges *ranges) const {
@@ -211,10 +243,7 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
   call.batchAxes = static_cast<int64_t>(shape.batch.size());
   call.batchSizes = shape.batch.data();
   call.batchStrides = batchStrides.data();
-  if (impl->isSimulated())
-    return simulate(impl->simulation, call);
-  const Variant &variant = impl->variantFor(sizeClassOf(shape.sizes(ranges)));
-  runtime::launch(variant.artifact, *variant.module, call, impl->core->pool);
+  impl->run(call, shape.sizes(ranges));
 }
 
 bool Kernel::isPrepared(const std::vector<ConstArray> &inputs, const Ranges *ranges) const {
@@ -223,19 +252,21 @@ bool Kernel::isPrepared(const std::vector<ConstArray> &inputs, const Ranges *ran
   CallShape shape = impl->checkInputs(inputs);
   if (ranges)
     impl->checkRanges(*ranges, shape);
-  return impl->isReady(sizeClassOf(shape.sizes(ranges)));
+  return !impl->wantsFewRows(shape.sizes(ranges));
 }
 
 void Kernel::prepare(const std::vector<ConstArray> &inputs, const Ranges *ranges) const {
   CallShape shape = impl->checkInputs(inputs);
   if (ranges)
     impl->checkRanges(*ranges, shape);
-  impl->variantFor(sizeClassOf(shape.sizes(ranges)));
+  impl->variantFor(impl->wantsFewRows(shape.sizes(ranges)) ? SizeClass::FewRows : SizeClass::ManyRows);
 }
 
 const std::vector<runtime::ArgumentInfo> &Kernel::arguments() const { return impl->many.artifact.arguments; }
 const std::vector<runtime::ResultInfo> &Kernel::results() const { return impl->many.artifact.results; }
-int64_t Kernel::resultRows(const std::vector<ConstArray> &inputs) const { return impl->checkInputs(inputs).rows; }
+int64_t Kernel::resultRows(const std::vector<ConstArray> &inputs, size_t result) const {
+  return impl->checkInputs(inputs).rowsOf(results().at(result).axis);
+}
 std::vector<int64_t> Kernel::resultBatch(const std::vector<ConstArray> &inputs) const {
   return impl->checkInputs(inputs).batch;
 }
@@ -253,9 +284,11 @@ void Kernel::interpret(const std::vector<ConstArray> &inputs, const std::vector<
   if (!shape.batch.empty())
     throw Error("expected the arrays of one batch, got batch axes of sizes " + listText(shape.batch));
   int64_t numRows = shape.rows, numColumns = shape.columns;
-  for (int64_t row : rows)
-    if (row < 0 || row >= numRows)
-      throw Error("expected rows below " + std::to_string(numRows) + ", got " + std::to_string(row));
+  for (const runtime::ResultInfo &result : results())
+    for (int64_t row : rows)
+      if (row < 0 || row >= shape.rowsOf(result.axis))
+        throw Error("expected rows below " + std::to_string(shape.rowsOf(result.axis)) + ", got " +
+                    std::to_string(row));
   std::lock_guard<std::mutex> lock(impl->core->compileMutex);
   auto module = impl->build(impl->core->context());
   if (llvm::Error error = runPhases(*module, CompilerOptions(), Phase::Expanded))

@@ -20,6 +20,7 @@
 #include "keops/Keops.h"
 #include "keops/Runtime/CpuModule.h"
 #include "keops/Runtime/DiskCache.h"
+#include "keops/Runtime/Program.h"
 #include "keops/Runtime/ThreadPool.h"
 #include "keops/Schedule/SizeClass.h"
 
@@ -75,6 +76,10 @@ struct CallShape {
 
   /// What decides which variant runs.
   CallSizes sizes(const Ranges *ranges) const;
+  /// The number of rows of an array whose rows run over `axis`.
+  int64_t rowsOf(runtime::Axis axis) const {
+    return axis == runtime::Axis::Row ? rows : axis == runtime::Axis::Column ? columns : 1;
+  }
 };
 
 struct Kernel::Impl {
@@ -101,6 +106,10 @@ struct Kernel::Impl {
   bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady || isSimulated(); }
   /// The variant for these sizes, compiled if it is not there.
   const Variant &variantFor(SizeClass sizes);
+  /// What a call of these sizes wants: of its one kernel, of a step of a program, and of any of them.
+  SizeClass classOf(const CallSizes &sizes, const runtime::Step &step) const;
+  bool wantsFewRows(const CallSizes &sizes) const;
+  void run(const runtime::CpuCall &call, const CallSizes &sizes);
 
   // Calling it.
   std::string nameOf(size_t argument) const;

@@ -65,28 +65,28 @@ static std::vector<int64_t> batchOffsets(const runtime::CpuCall &call, size_t ar
   return offsets;
 }
 
-void keops::simulate(const compiler::Simulation &simulation, const runtime::CpuCall &call) {
+void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel,
+                     const runtime::CpuCall &call) {
   int64_t batches = 1;
   for (int64_t axis = 0; axis < call.batchAxes; ++axis)
     batches *= call.batchSizes[axis];
   if (call.rows == 0 || batches == 0)
     return;
   // A GPU's kernel has no splits: of the rule, blocks of rows are all that a plan needs.
-  const runtime::Artifact &artifact = simulation.artifact;
-  runtime::Artifact rule;
-  rule.rowsPerBlock = rule.rowGranularity = artifact.rowsPerBlock;
-  runtime::LaunchPlan plan(rule, call.rows, call.columns, batches, call.ranges);
+  runtime::LaunchRule blocksOnly;
+  blocksOnly.rowsPerBlock = blocksOnly.rowGranularity = rule.rowsPerBlock;
+  runtime::LaunchPlan plan(blocksOnly, call.rows, call.columns, batches, call.ranges);
   std::vector<runtime::PlannedBlock> blocks = plan.blockTable();
   std::vector<int64_t> intervals = plan.allPairs();
-  std::vector<int64_t> offsets = batchOffsets(call, artifact.arguments.size(), batches);
+  std::vector<int64_t> offsets = batchOffsets(call, rule.arguments.size(), batches);
 
   runtime::SimLaunch launch;
   launch.grid = {static_cast<int64_t>(blocks.size()), batches, 1};
-  launch.block = {simulation.threads, 1, 1};
+  launch.block = {kernel.threads, 1, 1};
   // Threads in some order that is not theirs, but the same in each run.
   launch.seed = 1;
   std::vector<runtime::SimBuffer> readOnly;
-  for (auto [n, argument] : llvm::enumerate(artifact.arguments)) {
+  for (auto [n, argument] : llvm::enumerate(rule.arguments)) {
     launch.arguments.push_back(const_cast<void *>(call.inputs[n]));
     launch.arguments.push_back(call.rowStrides[n]);
     launch.arguments.push_back(call.componentStrides[n]);
@@ -99,7 +99,7 @@ void keops::simulate(const compiler::Simulation &simulation, const runtime::CpuC
     readOnly.push_back(extent(call.inputs[n], axes, runtime::sizeOf(argument.type)));
   }
   addInputs(std::move(readOnly), launch.buffers);
-  for (auto [n, result] : llvm::enumerate(artifact.results)) {
+  for (auto [n, result] : llvm::enumerate(rule.results)) {
     launch.arguments.push_back(call.outputs[n]);
     launch.buffers.push_back({call.outputs[n], batches * call.rows * result.dim * runtime::sizeOf(result.type), true});
   }
@@ -111,6 +111,6 @@ void keops::simulate(const compiler::Simulation &simulation, const runtime::CpuC
   pass(blocks);
   pass(intervals);
   pass(offsets);
-  if (std::optional<std::string> fault = simulation.kernel->launch(launch))
+  if (std::optional<std::string> fault = kernel.kernel->launch(launch))
     throw Error("the simulated GPU stopped: " + *fault);
 }

@@ -21,9 +21,9 @@ namespace keops {
 /// The name of the simulator among targets, and the GPU whose schedule and code it takes.
 inline constexpr llvm::StringLiteral kSimulator = "sim", kSimulatedGPU = "sm_90";
 
-/// Runs a call as a CPU would; its number of threads means nothing here. Throws
-/// Error if the kernel does what a GPU would not survive.
-void simulate(const compiler::Simulation &simulation, const runtime::CpuCall &call);
+/// Runs a call of one kernel as a CPU would; its number of threads means nothing
+/// here. Throws Error if the kernel does what a GPU would not survive.
+void simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel, const runtime::CpuCall &call);
 
 } // namespace keops
 

@@ -299,7 +299,10 @@ ExpressionRef Parser::parseReduction() {
     llvm::StringRef stem = name;
     stem.consume_back("Reduction");
     stem.consume_back("_");
-    llvm::StringRef nearest = nearestWord(stem, reductionNames());
+    std::vector<llvm::StringRef> names;
+    for (const ReductionInfo &known : allReductions())
+      names.push_back(known.name);
+    llvm::StringRef nearest = nearestWord(stem, names);
     return fail("there is no reduction " + quoted(name) +
                     (nearest.empty() ? "" : "; did you mean '" + nearest.str() + "_Reduction'?"),
                 stream.range(token));

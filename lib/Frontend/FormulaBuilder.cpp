@@ -14,6 +14,7 @@
 
 #include "keops/Frontend/FormulaBuilder.h"
 #include "Derivatives.h"
+#include "ReductionNames.h"
 #include "Spellings.h"
 
 #include "mlir/IR/Verifier.h"
@@ -60,7 +61,6 @@ private:
   Value valueOf(const Expression &expression);
   Value buildCall();
   mlir::Operation *buildReduction();
-  ReductionInterface reductionOf(const Expression &reduction);
   bool checkReductions();
   bool buildNodes();
   mlir::LogicalResult buildBody(llvm::SmallVectorImpl<Value> &results);
@@ -226,43 +226,19 @@ Value Builder::buildCall() {
 // Reductions
 //===----------------------------------------------------------------------===//
 
-ReductionInterface Builder::reductionOf(const Expression &reduction) {
-  static const std::pair<llvm::StringRef, Extremum> extrema[] = {
-      {"Min", Extremum::Min},
-      {"Max", Extremum::Max},
-      {"ArgMin", Extremum::ArgMin},
-      {"ArgMax", Extremum::ArgMax},
-      {"Min_ArgMin", Extremum::MinArgMin},
-      {"Max_ArgMax", Extremum::MaxArgMax},
-  };
-  static const std::pair<llvm::StringRef, KSmallest> smallest[] = {
-      {"KMin", KSmallest::KMin}, {"ArgKMin", KSmallest::ArgKMin}, {"KMin_ArgKMin", KSmallest::KMinArgKMin}};
-  if (reduction.name == "Sum")
-    return llvm::cast<ReductionInterface>(mlir::Attribute(SumAttr::get(&context, scheme)));
-  if (reduction.name == "LogSumExp")
-    return llvm::cast<ReductionInterface>(mlir::Attribute(LogSumExpAttr::get(&context, scheme)));
-  if (reduction.name == "SumSoftMaxWeight")
-    return llvm::cast<ReductionInterface>(mlir::Attribute(SoftmaxAttr::get(&context, scheme)));
-  for (auto [name, kind] : extrema)
-    if (reduction.name == name)
-      return llvm::cast<ReductionInterface>(mlir::Attribute(ExtremumAttr::get(&context, kind)));
-  for (auto [name, kind] : smallest)
-    if (reduction.name == name)
-      return llvm::cast<ReductionInterface>(mlir::Attribute(KSmallestAttr::get(&context, reduction.k, kind)));
-  return {};
-}
-
 mlir::Operation *Builder::buildReduction() {
   const Expression &reduction = *node;
   if (std::optional<frontend::Diagnostic> wrong = checkReduction(reduction))
     return report(wrong->message, wrong->where);
-  ReductionInterface monoid = reductionOf(reduction);
-  if (!monoid)
-    return report("the reduction " + reduction.name +
-                      " has no op; Sum, LogSumExp, SumSoftMaxWeight, Min, Max, ArgMin, ArgMax, Min_ArgMin, "
-                      "Max_ArgMax, KMin, ArgKMin and KMin_ArgKMin have one",
-                  reduction.where);
-  if (scheme != SumScheme::Blocks && !llvm::isa<SumAttr, LogSumExpAttr, SoftmaxAttr>(mlir::Attribute(monoid)))
+  ReductionInterface monoid = reductionOf(&context, reduction, scheme);
+  if (!monoid) {
+    std::string known;
+    for (const ReductionInfo &info : allReductions())
+      if (info.isComputed)
+        known += (known.empty() ? "" : ", ") + info.name.str();
+    return report("the reduction " + reduction.name + " has no op; expected one of " + known, reduction.where);
+  }
+  if (scheme != SumScheme::Blocks && !findReduction(reduction.name)->adds)
     return report("the reduction " + reduction.name + " adds nothing: expected no scheme of summation, got '" +
                       stringifySumScheme(scheme).str() + "'",
                   reduction.where);

@@ -7,41 +7,66 @@
 //
 // Core text, Python and older programs spell the same reduction in many ways;
 // they differ in capitals, underscores and a suffix, none of which carries
-// meaning. So names are compared without them.
+// meaning. So names are compared without them. Whoever wants to know a name, and
+// what goes with it, asks here.
 //
 //===----------------------------------------------------------------------===//
 
-#include "keops/Frontend/FormulaParser.h"
+#include "ReductionNames.h"
 
+using namespace keops;
 using namespace keops::frontend;
+
+//===----------------------------------------------------------------------===//
+// The table
+//===----------------------------------------------------------------------===//
 
 namespace {
 struct ReductionSpelling {
+  /// The monoid, for a K and a scheme of summation; null if there is none.
+  using Make = mlir::Attribute (*)(mlir::MLIRContext *, int64_t k, SumScheme);
+
   llvm::StringRef key; ///< lower case, no underscores
   ReductionInfo info;
+  Make make;
 };
 } // namespace
+
+template <typename Attr>
+static mlir::Attribute makeSum(mlir::MLIRContext *context, int64_t, SumScheme scheme) {
+  return Attr::get(context, scheme);
+}
+
+template <Extremum kind>
+static mlir::Attribute makeExtremum(mlir::MLIRContext *context, int64_t, SumScheme) {
+  return ExtremumAttr::get(context, kind);
+}
+
+template <KSmallest kind>
+static mlir::Attribute makeKSmallest(mlir::MLIRContext *context, int64_t k, SumScheme) {
+  return KSmallestAttr::get(context, k, kind);
+}
 
 static llvm::ArrayRef<ReductionSpelling> spellings() {
   using Weight = ReductionInfo::Weight;
   static const ReductionSpelling table[] = {
-      {"sum", {"Sum", false, Weight::None}},
-      {"min", {"Min", false, Weight::None}},
-      {"max", {"Max", false, Weight::None}},
-      {"argmin", {"ArgMin", false, Weight::None}},
-      {"argmax", {"ArgMax", false, Weight::None}},
-      {"minargmin", {"Min_ArgMin", false, Weight::None}},
-      {"maxargmax", {"Max_ArgMax", false, Weight::None}},
-      {"kmin", {"KMin", true, Weight::None}},
-      {"argkmin", {"ArgKMin", true, Weight::None}},
-      {"kminargkmin", {"KMin_ArgKMin", true, Weight::None}},
-      {"maxsumshiftexp", {"Max_SumShiftExp", false, Weight::Optional}},
-      {"maxsumshiftexpweight", {"Max_SumShiftExp", false, Weight::Required}},
-      {"logsumexp", {"LogSumExp", false, Weight::Optional}},
-      {"logsumexpweight", {"LogSumExp", false, Weight::Required}},
-      {"sumsoftmaxweight", {"SumSoftMaxWeight", false, Weight::Required}},
-      {"softmax", {"SumSoftMaxWeight", false, Weight::Required}},
-      {"zero", {"Zero", false, Weight::None}},
+      {"sum", {"Sum", false, Weight::None, true}, makeSum<SumAttr>},
+      {"logsumexp", {"LogSumExp", false, Weight::Optional, true}, makeSum<LogSumExpAttr>},
+      {"logsumexpweight", {"LogSumExp", false, Weight::Required, true}, makeSum<LogSumExpAttr>},
+      {"sumsoftmaxweight", {"SumSoftMaxWeight", false, Weight::Required, true}, makeSum<SoftmaxAttr>},
+      {"softmax", {"SumSoftMaxWeight", false, Weight::Required, true}, makeSum<SoftmaxAttr>},
+      {"min", {"Min"}, makeExtremum<Extremum::Min>},
+      {"max", {"Max"}, makeExtremum<Extremum::Max>},
+      {"argmin", {"ArgMin"}, makeExtremum<Extremum::ArgMin>},
+      {"argmax", {"ArgMax"}, makeExtremum<Extremum::ArgMax>},
+      {"minargmin", {"Min_ArgMin"}, makeExtremum<Extremum::MinArgMin>},
+      {"maxargmax", {"Max_ArgMax"}, makeExtremum<Extremum::MaxArgMax>},
+      {"kmin", {"KMin", true}, makeKSmallest<KSmallest::KMin>},
+      {"argkmin", {"ArgKMin", true}, makeKSmallest<KSmallest::ArgKMin>},
+      {"kminargkmin", {"KMin_ArgKMin", true}, makeKSmallest<KSmallest::KMinArgKMin>},
+      {"maxsumshiftexp", {"Max_SumShiftExp", false, Weight::Optional, false, /*isComputed=*/false}, nullptr},
+      {"maxsumshiftexpweight", {"Max_SumShiftExp", false, Weight::Required, false, /*isComputed=*/false}, nullptr},
+      {"zero", {"Zero", false, Weight::None, false, /*isComputed=*/false}, nullptr},
   };
   return table;
 }
@@ -62,12 +87,21 @@ std::optional<ReductionInfo> keops::frontend::findReduction(llvm::StringRef name
   return std::nullopt;
 }
 
-std::vector<llvm::StringRef> keops::frontend::reductionNames() {
-  std::vector<llvm::StringRef> names;
+std::vector<ReductionInfo> keops::frontend::allReductions() {
+  std::vector<ReductionInfo> all;
   for (const ReductionSpelling &entry : spellings())
-    if (names.empty() || names.back() != entry.info.name)
-      names.push_back(entry.info.name);
-  return names;
+    if (all.empty() || all.back().name != entry.info.name)
+      all.push_back(entry.info);
+  return all;
+}
+
+ReductionInterface keops::frontend::reductionOf(mlir::MLIRContext *context, const Expression &reduction,
+                                                SumScheme scheme) {
+  for (const ReductionSpelling &entry : spellings())
+    if (entry.info.name == reduction.name)
+      return entry.make ? llvm::cast<ReductionInterface>(entry.make(context, reduction.k, scheme))
+                        : ReductionInterface();
+  return {};
 }
 
 std::optional<Diagnostic> keops::frontend::checkReduction(const Expression &reduction) {

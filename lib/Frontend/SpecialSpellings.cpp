@@ -46,6 +46,12 @@ static Value softDTW(Emitter &e) {
 }
 
 //===----------------------------------------------------------------------===//
+// Gamma function
+//===----------------------------------------------------------------------===//
+
+static Value polygamma(Emitter &e, int64_t order) { return e.emit<PolygammaOp>(e.operand(0), e.named("order", order)); }
+
+//===----------------------------------------------------------------------===//
 // The table
 //===----------------------------------------------------------------------===//
 
@@ -56,6 +62,8 @@ llvm::ArrayRef<Spelling> keops::frontend::specialSpellings() {
       {"Not", "f", 0, KEOPS_EXPAND(indicator(e, compare(e, Comparison::EQ, e.operand(0), e.constant(0))))},
       {"Index_i", "", 0, KEOPS_EXPAND(e.indexNumber(IndexSet::I))},
       {"Index_j", "", 0, KEOPS_EXPAND(e.indexNumber(IndexSet::J))},
+      {"Digamma", "f", 0, KEOPS_EXPAND(polygamma(e, 0))},
+      {"Polygamma", "fi", 0, KEOPS_EXPAND(polygamma(e, e.integer(1)))},
       {"BSpline", "ffi", 0, bspline},
       {"SoftDTW_SqDist", "fff", 0, softDTW},
   };

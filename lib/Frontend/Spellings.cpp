@@ -354,26 +354,32 @@ static Value kronecker(Emitter &e) {
 // Kernels of older programs: (C, X, Y, B), all functions of r² = ‖X − Y‖²
 //===----------------------------------------------------------------------===//
 
+/// Argument `index` if it is a number, as the scales C and L are.
+static Value scaleAt(Emitter &e, size_t index) {
+  Value scale = e.operand(index);
+  return expectDim(e, "a scale", scale, 1) ? scale : Value();
+}
+
 /// exp(−C r²).
 static Value gauss(Emitter &e, Value c, Value squared) { return exp(e, neg(e, mul(e, c, squared))); }
 
 static Value gaussKernel(Emitter &e) {
-  return mul(e, gauss(e, e.operand(0), squaredDistance(e, e.operand(1), e.operand(2))), e.operand(3));
+  return mul(e, gauss(e, scaleAt(e, 0), squaredDistance(e, e.operand(1), e.operand(2))), e.operand(3));
 }
 
 static Value laplaceKernel(Emitter &e) {
   Value distance = e.emit<SqrtOp>(squaredDistance(e, e.operand(1), e.operand(2)));
-  return mul(e, gauss(e, e.operand(0), distance), e.operand(3));
+  return mul(e, gauss(e, scaleAt(e, 0), distance), e.operand(3));
 }
 
 static Value cauchyKernel(Emitter &e) {
   Value squared = squaredDistance(e, e.operand(1), e.operand(2));
-  return div(e, e.operand(3), add(e, e.constant(1), mul(e, e.operand(0), squared)));
+  return div(e, e.operand(3), add(e, e.constant(1), mul(e, scaleAt(e, 0), squared)));
 }
 
 static Value inverseMultiquadricKernel(Emitter &e) {
   Value squared = squaredDistance(e, e.operand(1), e.operand(2));
-  Value shifted = add(e, div(e, e.constant(1), e.operand(0)), squared);
+  Value shifted = add(e, div(e, e.constant(1), scaleAt(e, 0)), squared);
   return div(e, e.operand(3), e.emit<SqrtOp>(shifted));
 }
 
@@ -386,10 +392,10 @@ static Value sumGaussKernel(Emitter &e) {
 /// exp(−C r²) (a B + s ⟨B, X − Y⟩ (X − Y)), where a = ((d − 1)/(2C) − r²) and
 /// s = 1 if free of divergence, a = 1/(2C) and s = −1 if free of curl.
 static Value freeKernel(Emitter &e, size_t first, bool divergence) {
-  Value c = e.operand(first), b = e.operand(first + 3);
+  Value c = scaleAt(e, first), b = e.operand(first + 3);
   Value difference = sub(e, e.operand(first + 1), e.operand(first + 2));
   Value squared = squaredNorm(e, difference);
-  if (!squared)
+  if (!squared || !expectDim(e, "a last operand", b, dimOf(difference)))
     return {};
   double factor = divergence ? 0.5 * static_cast<double>(dimOf(difference) - 1) : 0.5;
   Value scale = div(e, e.constant(factor), c);
@@ -401,7 +407,7 @@ static Value freeKernel(Emitter &e, size_t first, bool divergence) {
 
 /// L times the divergence-free kernel plus 1 − L times the curl-free one.
 static Value mixedFreeKernel(Emitter &e) {
-  Value l = e.operand(0);
+  Value l = scaleAt(e, 0);
   Value divergenceFree = mul(e, l, freeKernel(e, 1, /*divergence=*/true));
   return add(e, divergenceFree, mul(e, sub(e, e.constant(1), l), freeKernel(e, 1, /*divergence=*/false)));
 }

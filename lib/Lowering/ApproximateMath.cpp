@@ -18,6 +18,7 @@
 #include "MathKernels.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -100,8 +101,8 @@ static bool hasSign(Value value, int sign) {
 // Calls of the C math library
 //===----------------------------------------------------------------------===//
 
-/// How the names of functions begin that loop over lanes.
-static constexpr StringLiteral helperPrefix = "keops_each_";
+/// How the names of the functions begin that are made here, and of those that loop over lanes.
+static constexpr StringLiteral ownPrefix = "keops_", helperPrefix = "keops_each_";
 
 /// The function `name` in the symbol table around the insertion point, declared
 /// private with `type` if it is not there. Null, with an error, where the name
@@ -111,7 +112,7 @@ static func::FuncOp getFunction(OpBuilder &builder, Location loc, StringRef name
   if (Operation *found = SymbolTable::lookupSymbolIn(table, name)) {
     auto function = dyn_cast<func::FuncOp>(found);
     if (function && function.getFunctionType() == type && function.isPrivate() &&
-        (function.isExternal() || name.starts_with(helperPrefix)))
+        (function.isExternal() || name.starts_with(ownPrefix)))
       return function;
     emitError(loc) << "expected '@" << name << "' to be free for a math function, but another symbol has this name";
     return nullptr;
@@ -121,6 +122,12 @@ static func::FuncOp getFunction(OpBuilder &builder, Location loc, StringRef name
   auto function = func::FuncOp::create(builder, loc, name, type);
   function.setPrivate();
   return function;
+}
+
+/// Keeps a function out of its callers; `attributes` are LLVM's, which are told nothing of those of `func`.
+static void keepOut(func::FuncOp function, ArrayRef<StringRef> attributes) {
+  function.setNoInline(true);
+  function->setAttr("passthrough", Builder(function.getContext()).getStrArrayAttr(attributes));
 }
 
 Value keops::callMathLibrary(OpBuilder &builder, Location loc, StringRef name, ValueRange operands) {
@@ -143,25 +150,35 @@ Value keops::callMathLibrary(OpBuilder &builder, Location loc, StringRef name, V
   if (!helper)
     return ub::PoisonOp::create(builder, loc, type);
   if (helper.isExternal()) {
-    helper.setNoInline(true);
-    helper->setAttr("passthrough", builder.getStrArrayAttr({"cold"}));
+    keepOut(helper, {"noinline", "cold"});
     OpBuilder::InsertionGuard guard(builder);
     Block *entry = helper.addEntryBlock();
     builder.setInsertionPointToStart(entry);
-    Value begin = arith::ConstantIndexOp::create(builder, loc, 0);
-    Value end = arith::ConstantIndexOp::create(builder, loc, vector.getNumElements());
-    Value step = arith::ConstantIndexOp::create(builder, loc, 1);
-    auto loop = scf::ForOp::create(
-        builder, loc, begin, end, step, entry->getArgument(0),
-        [&](OpBuilder &builder, Location loc, Value lane, ValueRange results) {
+    // By way of memory: a lane whose number is not known leaves a vector that way in any case, with all other lanes.
+    auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+    Value one = LLVM::ConstantOp::create(builder, loc, builder.getI64Type(), builder.getI64IntegerAttr(1));
+    SmallVector<Value> memory;
+    for (Value argument : entry->getArguments()) {
+      memory.push_back(LLVM::AllocaOp::create(builder, loc, pointer, vector, one));
+      LLVM::StoreOp::create(builder, loc, argument, memory.back());
+    }
+    Value begin = arith::ConstantIntOp::create(builder, loc, 0, 64);
+    Value end = arith::ConstantIntOp::create(builder, loc, vector.getNumElements(), 64);
+    scf::ForOp::create(
+        builder, loc, begin, end, one, {}, [&](OpBuilder &builder, Location loc, Value lane, ValueRange) {
           SmallVector<Value> arguments;
-          for (Value argument : entry->getArguments())
-            arguments.push_back(vector::ExtractOp::create(builder, loc, argument, OpFoldResult(lane)));
+          Value place;
+          for (Value array : llvm::reverse(memory)) {
+            place = LLVM::GEPOp::create(builder, loc, pointer, element, array, ArrayRef<LLVM::GEPArg>{lane});
+            arguments.insert(arguments.begin(), LLVM::LoadOp::create(builder, loc, element, place).getResult());
+          }
           Value result = func::CallOp::create(builder, loc, scalar, arguments).getResult(0);
-          result = vector::InsertOp::create(builder, loc, result, results.front(), OpFoldResult(lane));
-          scf::YieldOp::create(builder, loc, result);
+          // Over the first operand, which is not read again.
+          LLVM::StoreOp::create(builder, loc, result, place);
+          scf::YieldOp::create(builder, loc);
         });
-    func::ReturnOp::create(builder, loc, loop.getResults());
+    Value results = LLVM::LoadOp::create(builder, loc, vector, memory.front());
+    func::ReturnOp::create(builder, loc, results);
   }
   return func::CallOp::create(builder, loc, helper, operands).getResult(0);
 }
@@ -189,6 +206,31 @@ static Value emitSinOrCos(OpBuilder &builder, Location loc, Value x, Trigonometr
   return branch.getResult(0);
 }
 
+/// More sines and cosines than this are calls of one function each. Every branch costs all code after it: passes of the
+/// code generator look from each value through the blocks up to its uses. So many have no registers left that a call
+/// could take from them.
+static constexpr int64_t mostBranches = 48;
+
+/// The same by a call of a function that all ops of this type share.
+static Value callSinOrCos(OpBuilder &builder, Location loc, Value x, Trigonometric function) {
+  Type type = x.getType();
+  auto vector = dyn_cast<VectorType>(type);
+  std::string name = (ownPrefix + (function == Trigonometric::Sin ? "sin" : "cos") +
+                      (getElementTypeOrSelf(type).isF32() ? "f_" : "_") + Twine(vector ? vector.getNumElements() : 1))
+                         .str();
+  func::FuncOp shared = getFunction(builder, loc, name, builder.getFunctionType(type, type));
+  if (!shared)
+    return ub::PoisonOp::create(builder, loc, type);
+  if (shared.isExternal()) {
+    keepOut(shared, {"noinline"});
+    OpBuilder::InsertionGuard guard(builder);
+    Block *entry = shared.addEntryBlock();
+    builder.setInsertionPointToStart(entry);
+    func::ReturnOp::create(builder, loc, emitSinOrCos(builder, loc, entry->getArgument(0), function));
+  }
+  return func::CallOp::create(builder, loc, shared, x).getResult(0);
+}
+
 namespace {
 
 /// Replaces an op by what `emit` builds from it, where there are kernels for its type.
@@ -208,16 +250,19 @@ struct Emit : OpRewritePattern<OpTy> {
 
 /// An op that has both results of the trigonometric kernels.
 struct EmitSinCos : OpRewritePattern<math::SincosOp> {
-  using OpRewritePattern::OpRewritePattern;
+  using Function = Value (*)(OpBuilder &, Location, Value, Trigonometric);
+  EmitSinCos(MLIRContext *context, Function emit) : OpRewritePattern(context), emit(emit) {}
+
   LogicalResult matchAndRewrite(math::SincosOp op, PatternRewriter &rewriter) const override {
     Value x = op.getOperand();
     if (!hasMathKernels(x.getType()))
       return rewriter.notifyMatchFailure(op, "expected f32 or f64 or a vector of them with one dimension");
-    Value sin = emitSinOrCos(rewriter, op.getLoc(), x, Trigonometric::Sin);
-    Value cos = emitSinOrCos(rewriter, op.getLoc(), x, Trigonometric::Cos);
+    Value sin = emit(rewriter, op.getLoc(), x, Trigonometric::Sin);
+    Value cos = emit(rewriter, op.getLoc(), x, Trigonometric::Cos);
     rewriter.replaceOp(op, ValueRange{sin, cos});
     return success();
   }
+  Function emit;
 };
 
 } // namespace
@@ -263,7 +308,7 @@ static Value emitIntegerPower(PatternRewriter &rewriter, math::FPowIOp op) {
   return type == wide ? power : arith::TruncFOp::create(rewriter, loc, type, power).getResult();
 }
 
-void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const ApproximateMathOptions &options) {
+static void populate(RewritePatternSet &patterns, const ApproximateMathOptions &options, EmitSinCos::Function emit) {
   addExp<math::ExpOp>(patterns, ExpBase::E, options);
   addExp<math::Exp2Op>(patterns, ExpBase::Two, options);
   addKernel<math::LogOp>(patterns, [](MathBuilder &m, auto op) { return emitLog(m, op.getOperand(), ExpBase::E); });
@@ -273,13 +318,13 @@ void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const A
   addKernel<math::RoundOp>(patterns, [](MathBuilder &m, auto op) { return emitRound(m, op.getOperand()); });
 
   MLIRContext *context = patterns.getContext();
-  patterns.add<Emit<math::SinOp>>(context, [](PatternRewriter &rewriter, math::SinOp op) {
-    return emitSinOrCos(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Sin);
+  patterns.add<Emit<math::SinOp>>(context, [emit](PatternRewriter &rewriter, math::SinOp op) {
+    return emit(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Sin);
   });
-  patterns.add<Emit<math::CosOp>>(context, [](PatternRewriter &rewriter, math::CosOp op) {
-    return emitSinOrCos(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Cos);
+  patterns.add<Emit<math::CosOp>>(context, [emit](PatternRewriter &rewriter, math::CosOp op) {
+    return emit(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Cos);
   });
-  patterns.add<EmitSinCos>(context);
+  patterns.add<EmitSinCos>(context, emit);
 
   patterns.add<Emit<math::FPowIOp>>(context, emitIntegerPower);
   addCall<math::AcosOp>(patterns, "acos");
@@ -301,14 +346,22 @@ void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const A
   addCall<math::TanhOp>(patterns, "tanh");
 }
 
+void keops::populateApproximateMathPatterns(RewritePatternSet &patterns, const ApproximateMathOptions &options) {
+  populate(patterns, options, emitSinOrCos);
+}
+
 LogicalResult keops::approximateMath(Operation *module, const ApproximateMathOptions &options) {
+  int64_t branches = 0;
+  module->walk([&](Operation *op) {
+    branches += isa<math::SinOp, math::CosOp>(op) ? 1 : isa<math::SincosOp>(op) ? 2 : 0;
+  });
   bool hasError = false;
   ScopedDiagnosticHandler handler(module->getContext(), [&](Diagnostic &diagnostic) {
     hasError |= diagnostic.getSeverity() == DiagnosticSeverity::Error;
     return failure(); // Others shall handle it.
   });
   RewritePatternSet patterns(module->getContext());
-  populateApproximateMathPatterns(patterns, options);
+  populate(patterns, options, branches > mostBranches ? callSinOrCos : emitSinOrCos);
   walkAndApplyPatterns(module, std::move(patterns));
   return failure(hasError);
 }

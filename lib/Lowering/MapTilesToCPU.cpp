@@ -157,23 +157,26 @@ void CpuMapping::emitIndexStage(StageKind kind, const Fields &fields, Buffer &bu
     bindCall(emitter);
     bindBuffer(emitter, fields, buffer, position);
     Operation *yield = stage.getBody().front().getTerminator();
-    // A map that is yielded goes straight to its field.
+    // A map that is yielded goes straight to its field, or to several: equal vectors are one map.
     auto scratchStore = emitter.storeMap;
     auto scratchLoad = emitter.loadMap;
-    auto fieldOf = [=](MapOp map) -> Value {
+    auto fieldsOf = [=](MapOp map) {
+      SmallVector<Value, 1> found;
       for (auto [result, yielded] : llvm::zip(stage->getResults(), yield->getOperands()))
         if (yielded == map.getResult())
-          return result;
-      return {};
+          found.push_back(result);
+      return found;
     };
     emitter.storeMap = [&, this](MapOp map, LaneIndex d, Value value) {
-      if (Value field = fieldOf(map))
-        return storeField(buffer, fields, field, d, position, value);
-      scratchStore(map, d, value);
+      SmallVector<Value, 1> found = fieldsOf(map);
+      for (Value field : found)
+        storeField(buffer, fields, field, d, position, value);
+      if (found.empty())
+        scratchStore(map, d, value);
     };
     emitter.loadMap = [&, this](MapOp map, LaneIndex d) {
-      Value field = fieldOf(map);
-      return field ? loadField(buffer, fields, field, d, position) : scratchLoad(map, d);
+      SmallVector<Value, 1> found = fieldsOf(map);
+      return found.empty() ? scratchLoad(map, d) : loadField(buffer, fields, found.front(), d, position);
     };
     emitter.emit(stage.getBody().front());
     for (auto [result, yielded] : llvm::zip(stage.getResults(), yield->getOperands()))

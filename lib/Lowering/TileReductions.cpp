@@ -243,6 +243,12 @@ LogicalResult Tiler::collectReductions() {
       return reduce.emitError("needs the result of another reduction; one pass over the pairs cannot compute both");
     if (reduce && !reductions.empty() && reduce.getOver() != reductions[0].getOver())
       return reduce.emitError("runs over another index than the first reduction of the formula");
+    if (reduce && !reductions.empty() && reduce.getOnce() != reductions[0].getOnce())
+      return reduce.emitError("keeps other rows than the first reduction of the formula");
+    if (op.hasTrait<MovesRows>())
+      return op.emitError(
+          "moves rows, which a pass over the pairs does not; expected keops-split-passes to have put it "
+          "between passes");
     if (reduce)
       reductions.push_back(reduce);
     if (reduce || depends)

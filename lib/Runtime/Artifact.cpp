@@ -15,6 +15,7 @@
 
 #include "keops/Runtime/Artifact.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -44,11 +45,14 @@ namespace {
 
 constexpr char magic[8] = {'K', 'E', 'O', 'P', 'S', 'A', 'R', 'T'};
 /// Raised whenever the fields below change.
-constexpr uint64_t formatVersion = 1;
+constexpr uint64_t formatVersion = 2;
 
 /// Fewest bytes that one argument or result takes; bounds their number.
 constexpr uint64_t argumentBytes = 1 + 1 + 8;
-constexpr uint64_t resultBytes = 1 + 8 + 8;
+constexpr uint64_t resultBytes = 1 + 8 + 8 + 1;
+constexpr uint64_t ruleBytes = 8 * 8;
+constexpr uint64_t stepArrayBytes = 1 + 8;
+constexpr uint64_t stepBytes = 3 + 4 * 8;
 
 class Writer {
 public:
@@ -106,6 +110,14 @@ public:
     fail();
     return Enum();
   }
+  /// A number below `count`.
+  int64_t below(uint64_t count) {
+    uint64_t value = word();
+    if (value < count)
+      return static_cast<int64_t>(value);
+    fail();
+    return 0;
+  }
   bool atMagic() { return take(sizeof(magic)) && std::memcmp(next - sizeof(magic), magic, sizeof(magic)) == 0; }
   /// All bytes were read, and none was missing or wrong.
   bool complete() const { return !failed && left == 0; }
@@ -132,6 +144,109 @@ private:
 
 } // namespace
 
+//===----------------------------------------------------------------------===//
+// Parts of an artifact
+//===----------------------------------------------------------------------===//
+
+static void write(Writer &writer, const std::vector<ArgumentInfo> &arguments) {
+  writer.word(arguments.size());
+  for (const ArgumentInfo &argument : arguments) {
+    writer.byte(static_cast<uint8_t>(argument.axis));
+    writer.byte(static_cast<uint8_t>(argument.type));
+    writer.word(argument.dim);
+  }
+}
+
+static void read(Reader &reader, std::vector<ArgumentInfo> &arguments) {
+  arguments.resize(reader.count(argumentBytes));
+  for (ArgumentInfo &argument : arguments) {
+    argument.axis = reader.enumerator(Axis::Parameter);
+    argument.type = reader.enumerator(DType::BF16);
+    argument.dim = reader.integer();
+  }
+}
+
+/// All of a rule but its entry.
+static void write(Writer &writer, const LaunchRule &rule) {
+  write(writer, rule.arguments);
+  writer.word(rule.results.size());
+  for (const ResultInfo &result : rule.results) {
+    writer.byte(static_cast<uint8_t>(result.type));
+    writer.word(result.dim);
+    writer.word(result.shape.size());
+    for (int64_t extent : result.shape)
+      writer.word(extent);
+    writer.byte(static_cast<uint8_t>(result.axis));
+  }
+  writer.word(rule.rowsPerBlock);
+  writer.word(rule.rowGranularity);
+  writer.word(rule.columnsPerTile);
+  writer.word(rule.stateBytes);
+  writer.word(rule.scratchBytes);
+}
+
+static void read(Reader &reader, LaunchRule &rule) {
+  read(reader, rule.arguments);
+  rule.results.resize(reader.count(resultBytes));
+  for (ResultInfo &result : rule.results) {
+    result.type = reader.enumerator(DType::BF16);
+    result.dim = reader.integer();
+    result.shape.resize(reader.count(sizeof(int64_t)));
+    for (int64_t &extent : result.shape)
+      extent = reader.integer();
+    result.axis = reader.enumerator(Axis::Parameter);
+  }
+  rule.rowsPerBlock = reader.integer();
+  rule.rowGranularity = reader.integer();
+  rule.columnsPerTile = reader.integer();
+  rule.stateBytes = reader.integer();
+  rule.scratchBytes = reader.integer();
+}
+
+static void write(Writer &writer, const std::vector<StepArray> &arrays) {
+  writer.word(arrays.size());
+  for (const StepArray &array : arrays) {
+    writer.byte(static_cast<uint8_t>(array.kind));
+    writer.word(array.number);
+  }
+}
+
+/// Numbers count what `artifact` has.
+static void read(Reader &reader, const Artifact &artifact, std::vector<StepArray> &arrays) {
+  arrays.resize(reader.count(stepArrayBytes));
+  for (StepArray &array : arrays) {
+    array.kind = reader.enumerator(StepArray::Kind::Temporary);
+    size_t count = array.kind == StepArray::Kind::Argument ? artifact.arguments.size()
+                   : array.kind == StepArray::Kind::Result ? artifact.results.size()
+                                                           : artifact.temporaries.size();
+    array.number = reader.below(count);
+  }
+}
+
+static void write(Writer &writer, const Step &step) {
+  writer.byte(static_cast<uint8_t>(step.operation));
+  writer.byte(static_cast<uint8_t>(step.rows));
+  writer.byte(static_cast<uint8_t>(step.columns));
+  writer.word(step.kernel);
+  writer.word(step.groups);
+  write(writer, step.inputs);
+  write(writer, step.outputs);
+}
+
+static void read(Reader &reader, const Artifact &artifact, Step &step) {
+  step.operation = reader.enumerator(Step::Operation::Copy);
+  step.rows = reader.enumerator(Axis::Parameter);
+  step.columns = reader.enumerator(Axis::Parameter);
+  step.kernel = reader.below(std::max<size_t>(1, artifact.kernels.size()));
+  step.groups = reader.integer();
+  read(reader, artifact, step.inputs);
+  read(reader, artifact, step.outputs);
+}
+
+//===----------------------------------------------------------------------===//
+// Artifacts
+//===----------------------------------------------------------------------===//
+
 std::string keops::runtime::serialize(const Artifact &artifact) {
   Writer writer;
   writer.bytes.reserve(artifact.code.size() + artifact.explanation.size() + 1024);
@@ -140,26 +255,17 @@ std::string keops::runtime::serialize(const Artifact &artifact) {
   writer.text(artifact.target);
   writer.text(artifact.entry);
   writer.text(artifact.code);
-  writer.word(artifact.arguments.size());
-  for (const ArgumentInfo &argument : artifact.arguments) {
-    writer.byte(static_cast<uint8_t>(argument.axis));
-    writer.byte(static_cast<uint8_t>(argument.type));
-    writer.word(argument.dim);
-  }
-  writer.word(artifact.results.size());
-  for (const ResultInfo &result : artifact.results) {
-    writer.byte(static_cast<uint8_t>(result.type));
-    writer.word(result.dim);
-    writer.word(result.shape.size());
-    for (int64_t extent : result.shape)
-      writer.word(extent);
-  }
-  writer.word(artifact.rowsPerBlock);
-  writer.word(artifact.rowGranularity);
-  writer.word(artifact.columnsPerTile);
-  writer.word(artifact.stateBytes);
-  writer.word(artifact.scratchBytes);
+  write(writer, static_cast<const LaunchRule &>(artifact));
   writer.text(artifact.explanation);
+  writer.word(artifact.kernels.size());
+  for (const LaunchRule &kernel : artifact.kernels) {
+    writer.text(kernel.entry);
+    write(writer, kernel);
+  }
+  write(writer, artifact.temporaries);
+  writer.word(artifact.steps.size());
+  for (const Step &step : artifact.steps)
+    write(writer, step);
   return std::move(writer.bytes);
 }
 
@@ -172,26 +278,17 @@ std::optional<Artifact> keops::runtime::deserialize(const std::string &bytes) {
   artifact.target = reader.text();
   artifact.entry = reader.text();
   artifact.code = reader.text();
-  artifact.arguments.resize(reader.count(argumentBytes));
-  for (ArgumentInfo &argument : artifact.arguments) {
-    argument.axis = reader.enumerator(Axis::Parameter);
-    argument.type = reader.enumerator(DType::BF16);
-    argument.dim = reader.integer();
-  }
-  artifact.results.resize(reader.count(resultBytes));
-  for (ResultInfo &result : artifact.results) {
-    result.type = reader.enumerator(DType::BF16);
-    result.dim = reader.integer();
-    result.shape.resize(reader.count(sizeof(int64_t)));
-    for (int64_t &extent : result.shape)
-      extent = reader.integer();
-  }
-  artifact.rowsPerBlock = reader.integer();
-  artifact.rowGranularity = reader.integer();
-  artifact.columnsPerTile = reader.integer();
-  artifact.stateBytes = reader.integer();
-  artifact.scratchBytes = reader.integer();
+  read(reader, static_cast<LaunchRule &>(artifact));
   artifact.explanation = reader.text();
+  artifact.kernels.resize(reader.count(ruleBytes));
+  for (LaunchRule &kernel : artifact.kernels) {
+    kernel.entry = reader.text();
+    read(reader, kernel);
+  }
+  read(reader, artifact.temporaries);
+  artifact.steps.resize(reader.count(stepBytes));
+  for (Step &step : artifact.steps)
+    read(reader, artifact, step);
   if (!reader.complete())
     return std::nullopt;
   return artifact;

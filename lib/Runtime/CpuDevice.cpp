@@ -15,60 +15,17 @@
 
 #include "keops/Runtime/CpuDevice.h"
 
-#include "keops/Runtime/CpuModule.h"
+#include "Buffer.h"
 #include "keops/Runtime/LaunchPlan.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <new>
 
 using namespace keops::runtime;
 
 namespace {
-
-/// Buffers that grew above this are not kept after use.
-constexpr size_t keptBytes = size_t(64) << 20;
-constexpr size_t alignment = 64;
-
-size_t roundUp(size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
-
-/// Memory of one thread, aligned, kept between uses and only ever growing.
-class Buffer {
-public:
-  Buffer() = default;
-  ~Buffer() { std::free(memory); }
-  Buffer(const Buffer &) = delete;
-  Buffer &operator=(const Buffer &) = delete;
-
-  /// At least `bytes`, a multiple of 64, of memory with any content, or null
-  /// if there is not so much.
-  char *reserve(size_t bytes) {
-    bytes = std::max(bytes, alignment);
-    if (bytes > capacity)
-      grow(bytes);
-    return memory;
-  }
-  /// The content is no longer needed.
-  void release() {
-    if (capacity <= keptBytes)
-      return;
-    std::free(memory);
-    memory = nullptr;
-    capacity = 0;
-  }
-
-private:
-  void grow(size_t bytes) {
-    std::free(memory);
-    memory = static_cast<char *>(std::aligned_alloc(alignment, bytes));
-    capacity = memory ? bytes : 0;
-  }
-
-  char *memory = nullptr;
-  size_t capacity = 0;
-};
 
 /// What a task works in: the kernel's scratch, the state of a block, and the
 /// addresses of a batch.
@@ -80,14 +37,14 @@ thread_local LaunchPlan launchPlan;
 /// One launch under way.
 class Launch {
 public:
-  Launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, const LaunchPlan &plan,
+  Launch(const LaunchRule &rule, const CpuModule::Entries &code, const CpuCall &call, const LaunchPlan &plan,
          int64_t batches)
-      : artifact(artifact), module(module), call(call), plan(plan), batches(batches) {}
+      : rule(rule), code(code), call(call), plan(plan), batches(batches) {}
 
   void run(ThreadPool &pool) {
     int threads = static_cast<int>(std::min<int64_t>(call.threads, plan.usefulThreads));
     if (plan.states > 0) {
-      states = stateBuffer.reserve(batches * plan.states * artifact.stateBytes);
+      states = stateBuffer.reserve(batches * plan.states * rule.stateBytes);
       if (!states)
         throw std::bad_alloc();
     }
@@ -113,12 +70,12 @@ private:
     frame.intervals = plan.pairs(list);
     frame.numIntervals = list.count;
     if (segment.splits > 1) {
-      frame.state = stateOf(batch, segment, block) + split * artifact.stateBytes;
-      module.accumulate(frame);
+      frame.state = stateOf(batch, segment, block) + split * rule.stateBytes;
+      code.accumulate(&frame);
     } else {
-      frame.state = memory + artifact.scratchBytes;
-      module.accumulate(frame);
-      module.finalize(frame);
+      frame.state = memory + rule.scratchBytes;
+      code.accumulate(&frame);
+      code.finalize(&frame);
     }
     workBuffer.release();
   }
@@ -134,18 +91,17 @@ private:
     KernelFrame frame = frameOf(batch, segment, block - segment.firstBlock, memory);
     frame.state = stateOf(batch, segment, block - segment.firstBlock);
     frame.numStates = segment.splits;
-    module.finalize(frame);
+    code.finalize(&frame);
     workBuffer.release();
   }
 
   char *stateOf(int64_t batch, const Segment &segment, int64_t block) const {
-    return states + (batch * plan.states + segment.firstState + block * segment.splits) * artifact.stateBytes;
+    return states + (batch * plan.states + segment.firstState + block * segment.splits) * rule.stateBytes;
   }
 
   char *reserveWork() {
-    size_t addresses = artifact.arguments.size() + artifact.results.size();
-    char *memory =
-        workBuffer.reserve(artifact.scratchBytes + artifact.stateBytes + roundUp(addresses * sizeof(void *)));
+    size_t addresses = rule.arguments.size() + rule.results.size();
+    char *memory = workBuffer.reserve(rule.scratchBytes + rule.stateBytes + roundUp(addresses * sizeof(void *)));
     // A helper thread has no one to throw to.
     if (!memory)
       outOfMemory.store(true, std::memory_order_relaxed);
@@ -157,7 +113,7 @@ private:
     frame.inputs = call.inputs;
     frame.outputs = call.outputs;
     if (batches > 1)
-      moveTo(batch, frame, reinterpret_cast<void **>(memory + artifact.scratchBytes + artifact.stateBytes));
+      moveTo(batch, frame, reinterpret_cast<void **>(memory + rule.scratchBytes + rule.stateBytes));
     frame.rowStrides = call.rowStrides;
     frame.componentStrides = call.componentStrides;
     frame.rowBegin = segment.rowBegin + block * segment.rowsPerBlock;
@@ -168,7 +124,7 @@ private:
 
   /// Writes the addresses of `batch` to `addresses` and points the frame there.
   void moveTo(int64_t batch, KernelFrame &frame, void **addresses) const {
-    size_t numInputs = artifact.arguments.size();
+    size_t numInputs = rule.arguments.size();
     for (size_t n = 0; n < numInputs; ++n) {
       int64_t rest = batch, offset = 0;
       for (int64_t axis = call.batchAxes - 1; axis >= 0; --axis) {
@@ -176,10 +132,10 @@ private:
         rest /= call.batchSizes[axis];
       }
       auto *first = static_cast<char *>(const_cast<void *>(call.inputs[n]));
-      addresses[n] = first + offset * sizeOf(artifact.arguments[n].type);
+      addresses[n] = first + offset * sizeOf(rule.arguments[n].type);
     }
-    for (size_t n = 0; n < artifact.results.size(); ++n) {
-      const ResultInfo &result = artifact.results[n];
+    for (size_t n = 0; n < rule.results.size(); ++n) {
+      const ResultInfo &result = rule.results[n];
       addresses[numInputs + n] =
           static_cast<char *>(call.outputs[n]) + batch * call.rows * result.dim * sizeOf(result.type);
     }
@@ -187,8 +143,8 @@ private:
     frame.outputs = addresses + numInputs;
   }
 
-  const Artifact &artifact;
-  const CpuModule &module;
+  const LaunchRule &rule;
+  const CpuModule::Entries &code;
   const CpuCall &call;
   const LaunchPlan &plan;
   const int64_t batches;
@@ -198,13 +154,14 @@ private:
 
 } // namespace
 
-void keops::runtime::launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, ThreadPool &pool) {
+void keops::runtime::launch(const LaunchRule &rule, const CpuModule::Entries &code, const CpuCall &call,
+                            ThreadPool &pool) {
   int64_t batches = 1;
   for (int64_t axis = 0; axis < call.batchAxes; ++axis)
     batches *= call.batchSizes[axis];
-  launchPlan.make(artifact, call.rows, call.columns, batches, call.ranges);
+  launchPlan.make(rule, call.rows, call.columns, batches, call.ranges);
   if (launchPlan.tasks == 0)
     return;
-  Launch(artifact, module, call, launchPlan, batches).run(pool);
+  Launch(rule, code, call, launchPlan, batches).run(pool);
   launchPlan.release();
 }

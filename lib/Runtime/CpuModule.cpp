@@ -71,7 +71,7 @@ struct CpuModule::Linker {
     consumeError(session.endSession());
   }
 
-  Error link(const Artifact &artifact, EntryPoint &accumulate, EntryPoint &finalize) {
+  Error link(const Artifact &artifact, std::vector<Entries> &entries) {
     auto graph = jitlink::createLinkGraphFromObject(MemoryBufferRef(artifact.code, artifact.entry),
                                                     session.getSymbolStringPool());
     if (!graph)
@@ -88,14 +88,16 @@ struct CpuModule::Linker {
     library.addToLinkOrder(functions);
     if (Error error = layer.add(library, std::move(*graph)))
       return error;
-    SymbolStringPtr accumulateName = session.intern(artifact.entry + "_accumulate");
-    SymbolStringPtr finalizeName = session.intern(artifact.entry + "_finalize");
-    auto symbols = session.lookup(makeJITDylibSearchOrder(&library, JITDylibLookupFlags::MatchAllSymbols),
-                                  SymbolLookupSet({accumulateName, finalizeName}));
-    if (!symbols)
-      return symbols.takeError();
-    accumulate = (*symbols)[accumulateName].getAddress().toPtr<EntryPoint>();
-    finalize = (*symbols)[finalizeName].getAddress().toPtr<EntryPoint>();
+    for (int64_t number = 0; number < artifact.numKernels(); ++number) {
+      SymbolStringPtr accumulate = session.intern(artifact.kernel(number).entry + "_accumulate");
+      SymbolStringPtr finalize = session.intern(artifact.kernel(number).entry + "_finalize");
+      auto symbols = session.lookup(makeJITDylibSearchOrder(&library, JITDylibLookupFlags::MatchAllSymbols),
+                                    SymbolLookupSet({accumulate, finalize}));
+      if (!symbols)
+        return symbols.takeError();
+      entries.push_back({(*symbols)[accumulate].getAddress().toPtr<EntryPoint>(),
+                         (*symbols)[finalize].getAddress().toPtr<EntryPoint>()});
+    }
     return Error::success();
   }
 
@@ -114,11 +116,11 @@ std::unique_ptr<CpuModule> CpuModule::load(const Artifact &artifact, std::string
   }
   std::unique_ptr<CpuModule> module(new CpuModule(std::make_unique<Linker>(std::move(*control))));
   Linker &linker = *module->linker;
-  Error failure = linker.link(artifact, module->accumulateEntry, module->finalizeEntry);
+  Error failure = linker.link(artifact, module->entries);
   if (!failure)
     return module;
 
-  error = "Cannot load kernel '" + artifact.entry + "': " + toString(std::move(failure));
+  error = "Cannot load kernel '" + artifact.kernel(0).entry + "': " + toString(std::move(failure));
   for (const std::string &report : linker.reports)
     error += "; " + report;
   error += ".";

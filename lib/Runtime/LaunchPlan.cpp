@@ -120,26 +120,26 @@ void LaunchPlan::split(Segment &segment, int64_t columnsPerSplit) {
 // Tasks
 //===----------------------------------------------------------------------===//
 
-void LaunchPlan::cut(Segment &segment, const Artifact &artifact, int64_t wanted) {
+void LaunchPlan::cut(Segment &segment, const LaunchRule &rule, int64_t wanted) {
   int64_t rows = segment.rowEnd - segment.rowBegin, columns = columnsOf(lists[segment.firstList]);
   // Rows: blocks of equal size, as few as the kernel allows and at least as many as wanted.
-  int64_t granularity = std::max<int64_t>(1, std::min(artifact.rowGranularity, artifact.rowsPerBlock));
-  int64_t largestBlock = std::max(granularity, artifact.rowsPerBlock / granularity * granularity);
+  int64_t granularity = std::max<int64_t>(1, std::min(rule.rowGranularity, rule.rowsPerBlock));
+  int64_t largestBlock = std::max(granularity, rule.rowsPerBlock / granularity * granularity);
   int64_t fewest = std::max(divideUp(rows, largestBlock), std::min(wanted, divideUp(rows, granularity)));
   segment.rowsPerBlock = divideUp(divideUp(rows, fewest), granularity) * granularity;
   segment.blocks = divideUp(rows, segment.rowsPerBlock);
   // Columns: split if rows fall short, by whole tiles.
-  if (segment.blocks >= wanted || artifact.columnsPerTile <= 0 || columns == 0)
+  if (segment.blocks >= wanted || rule.columnsPerTile <= 0 || columns == 0)
     return;
-  int64_t tiles = divideUp(columns, artifact.columnsPerTile);
+  int64_t tiles = divideUp(columns, rule.columnsPerTile);
   int64_t splits = std::min(divideUp(wanted, segment.blocks), tiles);
-  int64_t columnsPerSplit = divideUp(tiles, splits) * artifact.columnsPerTile;
+  int64_t columnsPerSplit = divideUp(tiles, splits) * rule.columnsPerTile;
   segment.splits = divideUp(columns, columnsPerSplit);
   if (segment.splits > 1)
     split(segment, columnsPerSplit);
 }
 
-void LaunchPlan::make(const Artifact &artifact, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges) {
+void LaunchPlan::make(const LaunchRule &rule, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges) {
   segments.clear();
   lists.clear();
   intervals.clear();
@@ -175,7 +175,7 @@ void LaunchPlan::make(const Artifact &artifact, int64_t rows, int64_t columns, i
   }
 
   int64_t components = 0;
-  for (const ArgumentInfo &argument : artifact.arguments)
+  for (const ArgumentInfo &argument : rule.arguments)
     components += argument.dim;
   // In floating point: the product of two sizes may not fit an integer.
   auto weight = static_cast<double>(std::max<int64_t>(1, components / lightComponents));
@@ -192,7 +192,7 @@ void LaunchPlan::make(const Artifact &artifact, int64_t rows, int64_t columns, i
   for (Segment &segment : segments) {
     // Of a share that is a whole number but for rounding, no task more.
     double share = std::ceil(wanted * workOf(segment) / work - 1e-6);
-    cut(segment, artifact, static_cast<int64_t>(std::max(1.0, share)));
+    cut(segment, rule, static_cast<int64_t>(std::max(1.0, share)));
     segment.firstTask = tasks;
     segment.firstBlock = blocks;
     segment.firstState = states;

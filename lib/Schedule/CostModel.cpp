@@ -189,6 +189,12 @@ static constexpr double kCpuGigahertz = 3.0, kGpuGigahertz = 1.7;
 
 // A CPU has no instruction for an exponential; the polynomials have about so many, and a division takes as long.
 static constexpr int64_t kSpecialOps32 = 10, kSpecialOps64 = 18;
+static int64_t specialOps(int64_t bytes) { return bytes == 4 ? kSpecialOps32 : kSpecialOps64; }
+
+int64_t keops::instructionsOfPair(const PairCost &cost, int64_t bytes) {
+  return cost.plain - cost.joined + cost.special * specialOps(bytes);
+}
+
 static constexpr int64_t kLoadsPerCycle = 2;
 /// Bytes that one core streams from memory in a cycle.
 static constexpr double kMemoryBytesPerCycle = 8;
@@ -198,7 +204,7 @@ static Estimate estimateOnCPU(const PairCost &cost, TargetAttr target, ScheduleA
   result.gigahertz = kCpuGigahertz;
   result.width = target.getVectorBits() / 8 / bytes;
   result.ports = throughputOf(target).f32 * 32 / target.getVectorBits();
-  result.specialOps = bytes == 4 ? kSpecialOps32 : kSpecialOps64;
+  result.specialOps = specialOps(bytes);
   double width = static_cast<double>(result.width), lanes = static_cast<double>(schedule.getLanes());
   double perCycle = width * static_cast<double>(result.ports);
   double special = static_cast<double>(cost.special * result.specialOps) / perCycle;

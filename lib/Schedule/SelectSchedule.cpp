@@ -35,6 +35,9 @@ static constexpr int64_t kTileColumns = 64;
 /// for several vectors, columns and components would only cost compile time.
 static constexpr int64_t kLongFormula = 1024;
 
+/// Instructions of a loop's body that the first-level cache for instructions holds.
+static constexpr int64_t kLongestBody = 4096;
+
 static Type numberType(FormulaFuncOp formula) {
   for (BlockArgument argument : formula.getBody().getArguments())
     return cast<VecType>(argument.getType()).getElementType();
@@ -54,6 +57,12 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
                            preferredChunk(formula), kUnroll);
 }
 
+/// True if the result of the reductions is one row for the call.
+static bool isOnce(FormulaFuncOp formula) {
+  auto reductions = formula.getBody().getOps<ReduceOp>();
+  return !reductions.empty() && llvm::all_of(reductions, [](ReduceOp reduce) { return reduce.getOnce(); });
+}
+
 static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int64_t rows) {
   PairCost cost = costOfPair(formula);
   int64_t bytes = numberType(formula).getIntOrFloatBitWidth() / 8;
@@ -71,14 +80,27 @@ static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int
     // would only have more terms live together.
     chunk = std::min<int64_t>(chunk, 2);
   }
+  // Plain sums of many numbers are kept in memory between steps: more columns a step, so that it is done less often.
+  bool areSums = cost.memoryValues == 0 && preferredChunk(formula) <= 2;
   if (cost.memoryValues == 0)
-    while (vectors > 1 && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
+    while (vectors > (areSums ? 2 : 1) && vectors * std::min(cost.stateValues, kUnroll) > target.getRegisters() / 2)
       vectors /= 2;
+  if (areSums && vectors == 2)
+    chunk = 4;
   int64_t unroll = kUnroll;
   if (cost.plain + cost.special > kLongFormula && cost.largestDim <= kUnroll) {
     vectors = 1;
     chunk = 1;
     unroll = 1;
+  }
+  // A chunk comes with one more copy of the pair's code, for the columns that are left over.
+  int64_t perVector = instructionsOfPair(cost, bytes);
+  auto bodyLength = [&] { return perVector * vectors * (chunk > 1 ? chunk + 1 : 1); };
+  if (cost.largestDim <= kUnroll && cost.memoryValues == 0) {
+    if (bodyLength() > kLongestBody)
+      chunk = 1;
+    while (vectors > 1 && bodyLength() > kLongestBody)
+      vectors /= 2;
   }
   bool columnsAreLanes = rows > 0 && rows < width * vectors / 2;
   int64_t lanes = width * vectors;
@@ -113,7 +135,8 @@ struct SelectSchedulePass : keops::impl::KeopsSelectScheduleBase<SelectScheduleP
     }
     getOperation()->setAttr("keops.target", attr);
     for (auto formula : getOperation().getOps<FormulaFuncOp>()) {
-      ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, rows);
+      int64_t expected = isOnce(formula) ? 1 : int64_t(rows);
+      ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, expected);
       auto reductions = formula.getBody().getOps<ReduceOp>();
       for (auto reduce : reductions)
         if (!reduce->hasAttr("keops.schedule"))

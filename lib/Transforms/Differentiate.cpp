@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "RefineTypes.h"
 #include "SumSchemes.h"
 
 #include "keops/Transforms/Passes.h"
@@ -86,13 +87,21 @@ private:
 } // namespace
 
 static LogicalResult checkRules(Operation *derivative, const Path &path) {
-  for (Operation *op : path.getOps())
-    if (!isa<ReduceOp, DifferentiableOpInterface>(op)) {
-      InFlightDiagnostic diagnostic = derivative->emitOpError("meets '")
-                                      << op->getName() << "', which has no derivative";
-      diagnostic.attachNote(op->getLoc()) << "it is here";
-      return diagnostic;
-    }
+  auto refuse = [&](Operation *op, StringRef reason) -> LogicalResult {
+    InFlightDiagnostic diagnostic = derivative->emitOpError("meets '") << op->getName() << "', which " << reason;
+    diagnostic.attachNote(op->getLoc()) << "it is here";
+    return diagnostic;
+  };
+  for (Operation *op : path.getOps()) {
+    if (isa<ReduceOp>(op))
+      continue;
+    auto rule = dyn_cast<DifferentiableOpInterface>(op);
+    if (!rule)
+      return refuse(op, "has no derivative");
+    for (auto [n, operand] : llvm::enumerate(op->getOperands()))
+      if (StringRef reason = path.varies(operand) ? rule.refusalIn(n) : ""; !reason.empty())
+        return refuse(op, reason);
+  }
   return success();
 }
 
@@ -155,8 +164,7 @@ static LogicalResult checkLinear(Operation *derivative, Value value, Value varia
 
 static LogicalResult refuseReduction(Operation *derivative, ReduceOp reduce) {
   return derivative->emitOpError("meets the reduction '")
-         << reduce.getReduction().spelling()
-         << "', which has no derivative; expected Sum, LogSumExp or SumSoftMaxWeight";
+         << reduce.getReduction().spelling() << "', which has no derivative";
 }
 
 //===----------------------------------------------------------------------===//
@@ -208,6 +216,7 @@ private:
   Value times(unsigned measure, Value value);
   /// Adds to the cotangent of `operand` what an op of the indices `level` has for it.
   void give(Value operand, Value cotangent, unsigned measure, IndexSet level);
+  void giveThrough(DifferentiableOpInterface op, unsigned operand, Value cotangent, unsigned measure);
   LogicalResult visit(ReduceOp reduce);
   Value take(Value value);
 
@@ -262,6 +271,15 @@ void Backward::give(Value operand, Value cotangent, unsigned measure, IndexSet l
   sum = b.add(sum, cotangent);
 }
 
+/// Adds to the cotangent of an operand of `op` what the cotangent of its result gives.
+void Backward::giveThrough(DifferentiableOpInterface op, unsigned operand, Value cotangent, unsigned measure) {
+  Value to = op->getOperand(operand);
+  if (!op->hasTrait<MovesRows>())
+    return give(to, op.buildAdjoint(b, operand, cotangent), measure, typeOf(op->getResult(0)).getIndices());
+  // A row is taken elsewhere with all that multiplies it.
+  give(to, op.buildAdjoint(b, operand, times(measure, cotangent)), 0, typeOf(to).getIndices());
+}
+
 /// The whole cotangent of a value.
 Value Backward::take(Value value) {
   Value sum;
@@ -305,7 +323,7 @@ FailureOr<Value> Backward::run() {
     for (auto [measure, cotangent] : given)
       for (auto [n, operand] : llvm::enumerate(op->getOperands()))
         if (path.varies(operand))
-          give(operand, rule.buildAdjoint(b, n, cotangent), measure, typeOf(op->getResult(0)).getIndices());
+          giveThrough(rule, n, cotangent, measure);
   }
   if (Value result = take(variable))
     return result;
@@ -320,19 +338,6 @@ FailureOr<Value> Backward::run() {
 //===----------------------------------------------------------------------===//
 // All derivatives of a formula
 //===----------------------------------------------------------------------===//
-
-/// Infers the result types of `op` again after an operand has changed its indices.
-static void refineTypes(Operation *op) {
-  auto inference = dyn_cast<InferTypeOpInterface>(op);
-  if (!inference)
-    return;
-  SmallVector<Type> types;
-  if (failed(inference.inferReturnTypes(op->getContext(), op->getLoc(), op->getOperands(), op->getAttrDictionary(),
-                                        op->getPropertiesStorage(), op->getRegions(), types)))
-    return;
-  for (auto [result, type] : llvm::zip(op->getResults(), types))
-    result.setType(type);
-}
 
 /// Derivatives are added as accurately as the sums that they are of.
 SumScheme keops::schemeOf(FormulaFuncOp formula) {
@@ -366,12 +371,7 @@ static LogicalResult expandAll(FormulaFuncOp formula) {
     op.getResult(0).replaceAllUsesWith(*result);
     op.erase();
   }
-  Operation *terminator = body.getTerminator();
-  formula.setResultTypesAttr(
-      Builder(formula.getContext()).getTypeArrayAttr(llvm::to_vector(TypeRange(terminator->getOperandTypes()))));
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-    if (isOpTriviallyDead(&op))
-      op.erase();
+  finishRewriting(formula);
   return success();
 }
 

@@ -7,39 +7,10 @@ import difflib
 import operator
 import re
 import warnings
-from typing import Any, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterable, List, Optional, Tuple
 
+from keops import _keops
 
-class ReductionKind(NamedTuple):
-    """A reduction that ``reduction_op`` may name."""
-
-    name: str  # as the engine knows it
-    takes_k: bool = False
-    weight: str = "none"  # formula2 is "none", "optional" or "required"
-    is_sum: bool = False  # accumulates, so that accumulator and summation scheme mean something
-
-
-REDUCTIONS = {
-    "Sum": ReductionKind("Sum", is_sum=True),
-    "Min": ReductionKind("Min"),
-    "Max": ReductionKind("Max"),
-    "ArgMin": ReductionKind("ArgMin"),
-    "ArgMax": ReductionKind("ArgMax"),
-    "Min_ArgMin": ReductionKind("Min_ArgMin"),
-    "Max_ArgMax": ReductionKind("Max_ArgMax"),
-    "MinArgMin": ReductionKind("Min_ArgMin"),
-    "MaxArgMax": ReductionKind("Max_ArgMax"),
-    "KMin": ReductionKind("KMin", takes_k=True),
-    "ArgKMin": ReductionKind("ArgKMin", takes_k=True),
-    "KMin_ArgKMin": ReductionKind("KMin_ArgKMin", takes_k=True),
-    "KMinArgKMin": ReductionKind("KMin_ArgKMin", takes_k=True),
-    "LogSumExp": ReductionKind("LogSumExp", weight="optional", is_sum=True),
-    "LogSumExpWeight": ReductionKind("LogSumExp", weight="required", is_sum=True),
-    "SumSoftMaxWeight": ReductionKind("SumSoftMaxWeight", weight="required", is_sum=True),
-    "SoftMax": ReductionKind("SumSoftMaxWeight", weight="required", is_sum=True),
-}
-# Internal reductions of other implementations of the same interface.
-UNSUPPORTED_REDUCTIONS = ("Max_SumShiftExp", "Max_SumShiftExpWeight", "Zero")
 
 GPU_BACKENDS = ("GPU", "GPU_1D", "GPU_1D_device", "GPU_1D_host", "GPU_2D", "GPU_2D_device", "GPU_2D_host")
 BACKENDS = ("auto", "CPU") + GPU_BACKENDS
@@ -58,15 +29,17 @@ def unsupported(option: str, expected: str, got: Any) -> NotImplementedError:
 # --- Reductions -------------------------------------------------------------------------------------------------------
 
 
-def find_reduction(reduction_op: str, opt_arg: Optional[int], formula2: Optional[str]) -> Tuple[ReductionKind, int]:
-    """The reduction and its K, 0 if it has none."""
-    kind = REDUCTIONS.get(reduction_op) if isinstance(reduction_op, str) else None
+def find_reduction(reduction_op: str, opt_arg: Optional[int],
+                   formula2: Optional[str]) -> Tuple[_keops.ReductionKind, int]:
+    """The reduction, under any of the names that formula text has for it, and its K, 0 if it has none."""
+    kind = _keops.find_reduction(reduction_op) if isinstance(reduction_op, str) else None
     if kind is None:
-        if reduction_op in UNSUPPORTED_REDUCTIONS:
-            raise unsupported("reduction_op", "a reduction of the public interface", reduction_op)
-        near = difflib.get_close_matches(str(reduction_op), REDUCTIONS, n=1)
+        names = [known.name for known in _keops.all_reductions()]
+        near = difflib.get_close_matches(str(reduction_op), names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"reduction_op: expected one of {', '.join(REDUCTIONS)}, got {reduction_op!r}{hint}")
+        raise ValueError(f"reduction_op: expected one of {', '.join(names)}, got {reduction_op!r}{hint}")
+    if not kind.is_computed:
+        raise unsupported("reduction_op", "a reduction of the public interface", reduction_op)
     if kind.weight == "required" and formula2 is None:
         raise refuse("formula2", f"a weight formula, which {reduction_op} needs", formula2)
     if kind.weight == "none" and formula2 is not None:
@@ -90,7 +63,7 @@ def check_axis(axis: int) -> int:
     return int(axis)
 
 
-def find_accumulator(kind: ReductionKind, reduction_op: str, dtype_acc: str, use_double_acc: bool,
+def find_accumulator(kind: _keops.ReductionKind, reduction_op: str, dtype_acc: str, use_double_acc: bool,
                      sum_scheme: str) -> Tuple[Optional[str], bool]:
     """The dtype that sums must be accumulated in, None if the caller does not mind, and whether sums must keep track
     of their rounding errors. Whether the dtype suits that of the arrays is known when they come."""

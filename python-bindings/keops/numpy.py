@@ -60,7 +60,12 @@ class Genred:
     0; so do the ranks of KMin beyond N. Min, Max and their kin skip NaN; the others propagate it. A formula without
     variables Vi (Vj) has M = 1 (N = 1).
 
-    :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``.
+    A formula may be a reduction itself, with derivatives of it around: ``"Grad(LogSumExp_Reduction((x|y),0),y,e)"`` is
+    the gradient of sum_i e_i log sum_j exp(x_i|y_j), one row for each j, for one of ``e`` for each i. It then says all
+    that ``reduction_op``, left at its default, and ``axis``, which has no effect, would say. A gradient in a variable
+    has its rows; in a parameter its shape, for each batch.
+
+    :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``, or a reduction.
     :param aliases: the arguments of the call in order, for example
         ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``. ``Vi(pos, D)`` gives an explicit position. Arguments
         that the formula does not use are allowed; their rows count as M and N all the same.
@@ -106,13 +111,14 @@ class Genred:
         self.formula = formula
         self.aliases = complete
         self.reduction_op = reduction_op
-        self.axis = _options.check_axis(axis)
         self.opt_arg = opt_arg
         self.formula2 = formula2
         self._dtype = complex_type
         self._sums = (accumulator or "auto", False, sum_scheme)
-        self._call = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, self.axis,
-                                     accumulator, compensated, complex_type).call
+        compiled = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis),
+                                   accumulator, compensated, complex_type)
+        self.axis = compiled.axis
+        self._call = compiled.call
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one array per alias, in order of position.
@@ -129,7 +135,8 @@ class Genred:
             ``ranges_i[k, 0]`` to ``ranges_i[k, 1] - 1`` are reduced over the intervals
             ``redranges_j[slices_i[k-1]:slices_i[k]]`` (from 0 for the first), each [begin, end). No row may be in two
             of ``ranges_i``; one in none is reduced over nothing. The last three say the same for a reduction over i.
-            Ranges hold for each batch.
+            Ranges hold for each batch. Where a formula reduces the other index too, the pairs are those of the three that
+            belong to its result.
         :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
             a tuple of arrays where the result is a tuple), or complex with half as many columns. It may be strided and
             may overlap the arguments.

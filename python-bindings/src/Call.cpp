@@ -39,6 +39,12 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
       declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated) {
   if (complexType)
     this->complexType = *complexType == runtime::nameOf(DType::C64) ? DType::C64 : DType::C128;
+  if (reduction.formula.isReduction()) {
+    if (name != "Sum" || weight)
+      raise(PyExc_ValueError, "reduction_op: expected none, as the formula is a reduction itself, got '" + name + "'");
+    reduction.name.clear();
+    reduction.over = reduction.formula.reducedIndex();
+  }
   if (weight)
     reduction.weight = std::make_shared<const Formula>(Formula::parse(*weight, aliases));
   // A formula may bring arguments along that no alias declares.
@@ -66,7 +72,7 @@ const Kernel &Callable::kernelFor(DType type) {
   if (slot)
     return *slot;
   auto made = std::make_unique<const Kernel>(compile(reduction, type, sumsFor(type)));
-  // Another thread may have come first while this one compiled; its code may be running.
+  // Another thread may have come first while this one compiled; its kernel may be running.
   if (!slot)
     slot = std::move(made);
   return *slot;
@@ -210,13 +216,13 @@ DType Callable::resultType(const ResultInfo &result) const {
   return *complexType;
 }
 
+/// What has no index has no axis for its row, as parameters have none.
 std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes &sizes, DType type) const {
   std::vector<int64_t> shape = sizes.batch;
-  shape.push_back(sizes.rows);
-  if (reduction.k > 0)
-    shape.push_back(reduction.k);
-  if (reduction.k == 0 || result.dim != reduction.k)
-    shape.push_back(result.dim / std::max<int64_t>(1, reduction.k) / runtime::partsOf(type));
+  if (result.axis != Axis::Parameter)
+    shape.push_back(sizes.rowsOf(result.axis));
+  shape.insert(shape.end(), result.shape.begin(), result.shape.end());
+  shape.back() /= runtime::partsOf(type);
   return shape;
 }
 
@@ -296,20 +302,15 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
 // The call
 //===----------------------------------------------------------------------===//
 
-/// Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
-static void prepareFor(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {
-  if (!kernel.isPrepared(inputs, ranges))
-    python::prepare(kernel, inputs, ranges);
-}
-
 void Callable::run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
                    const Sizes &sizes, const Ranges *ranges) const {
-  prepareFor(kernel, inputs, ranges);
+  // Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
+  if (!kernel.isPrepared(inputs, ranges))
+    python::prepare(kernel, inputs, ranges);
   std::optional<nb::gil_scoped_release> release;
   // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
   constexpr double smallestWork = 5e5;
-  double rows = static_cast<double>(sizes.rows * sizes.batches);
-  if (rows * static_cast<double>(sizes.columns * (sizes.components + 1)) > smallestWork)
+  if (static_cast<double>(sizes.rows * sizes.batches) * sizes.columns * (sizes.components + 1) > smallestWork)
     release.emplace();
   kernel(outputs, inputs, /*threads=*/0, ranges);
 }
@@ -373,7 +374,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
           std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]), reduction.k == 0, views));
       DType type = destinations.back()->type();
       outputs.push_back(
-          {destinations.back()->data(), sizes.rows, results[n].dim / runtime::partsOf(type), type, sizes.batch});
+          {destinations.back()->data(), sizes.rowsOf(results[n].axis), results[n].dim / runtime::partsOf(type), type, sizes.batch});
     }
     run(kernel, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
@@ -387,7 +388,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     DType type = resultType(result);
     std::vector<int64_t> shape = resultShape(result, sizes, type);
     auto [array, memory] = makeArray(shape.data(), shape.size(), type);
-    outputs.push_back({memory, sizes.rows, result.dim / runtime::partsOf(type), type, sizes.batch});
+    outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim / runtime::partsOf(type), type, sizes.batch});
     arrays.push_back(std::move(array));
   }
   run(kernel, outputs, inputs, sizes, held.get());

@@ -42,10 +42,17 @@ public:
   /// int64 for the intervals of rows, slices, and the intervals of columns.
   nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges);
 
+  /// The index that is reduced, 0 for i: the given one, or what the formula says if it is a reduction.
+  int axis() const { return reduction.over == Over::Columns ? 1 : 0; }
+
 private:
   struct Sizes {
     int64_t rows = 1, columns = 1, components = 0, batches = 1;
     std::vector<int64_t> batch; ///< of each batch axis
+
+    int64_t rowsOf(runtime::Axis axis) const {
+      return axis == runtime::Axis::Row ? rows : axis == runtime::Axis::Column ? columns : 1;
+    }
   };
 
   const Kernel &kernelFor(DType type);

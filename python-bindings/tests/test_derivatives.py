@@ -110,6 +110,10 @@ KINKS = [
     ("Round(x,0)", 0.5, 0), ("DiffClampInt(x,0,2)", 0, 0), ("Softplus(x)", 0, 0.5), ("Sigmoid(x)", -1000, 0),
     ("Max(Concat(x,2*x))", 0, 1), ("Min(Concat(x,2*x))", 0, 1), ("ArgMax(Concat(x,2*x))", 1, 0), ("IfElse(x,3*x,5*x)", 0, 3),
     ("Mod(x,IntCst(2),IntCst(0))", 2, 1), ("OneHot(x,1)", 0, 0), ("Pow(x,0)", 0, 0), ("Inv(x)", 2, -0.25),
+    # Hat functions over knots 0, 1, 2 have a kink at 1, where the slope is that on the right.
+    ("Sum(BSpline(Concat(IntCst(0),Concat(IntCst(1),IntCst(2))),x,1))", 1, -1),
+    ("Sum(BSpline(Concat(IntCst(0),Concat(IntCst(1),IntCst(2))),x,1))", 0.5, 1),
+    ("Sum(BSpline(Concat(IntCst(0),Concat(IntCst(1),IntCst(2))),x,0))", 1, 0),
 ]
 
 
@@ -129,6 +133,42 @@ def test_operands_of_dimension_one(formula):
     value = Genred(formula, aliases, **SUM)
     near(Genred(f"Grad({formula},x,e)", aliases, **SUM)(x, v, e), central(lambda x: (e * value(x, v, e)).sum(), x), 1e-6)
     near(Genred(f"Grad({formula},v,e)", aliases, **SUM)(x, v, e), central(lambda v: (e * value(x, v, e)).sum(), v), 1e-6)
+
+
+KNOTS = "Concat(Concat(IntCst(-3),Concat(IntCst(-1),IntCst(-1))),Concat(Concat(IntCst(0),0.5),Concat(IntCst(2),IntCst(4))))"
+# Formula, dimensions of x, y and the value.
+ALGORITHMS = [
+    ("Lgamma(x*x+y*y)", 2, 2, 2), ("Digamma(x*x+0.5)*y", 2, 2, 2), ("Polygamma(x*x+0.5,2)*y", 1, 3, 3),
+    (f"BSpline({KNOTS},x*y,2)", 1, 1, 4), (f"BSpline({KNOTS},x-y,3)", 1, 1, 3),
+    ("SoftDTW_SqDist(x,y,1+Square(Elem(x,0)))", 4, 3, 1), ("SoftDTW_SqDist(y,2*x,0.5)", 1, 5, 1),
+]
+
+
+@pytest.mark.parametrize("formula, n, m, dim", ALGORITHMS, ids=[case[0][:24] + f" {case[1]}" for case in ALGORITHMS])
+def test_special_functions_splines_and_alignments(formula, n, m, dim):
+    """The gradient, the tangent as its transpose, and the derivative of the gradient."""
+    x, y, e, u = draw(9, 5, n), draw(10, 6, m), draw(11, 5, dim), draw(12, 5, n)
+    aliases = [f"x = Vi({n})", f"y = Vj({m})", f"e = Vi({dim})", f"u = Vi({n})"]
+    call = lambda text: Genred(text, aliases, **SUM)
+    value, gradient = call(formula), call(f"Grad({formula},x,e)")
+    found = gradient(x, y, e, u)
+    near(found, central(lambda x: (e * value(x, y, e, u)).sum(), x), 1e-6)
+    np.testing.assert_allclose((call(f"Diff({formula},x,u)")(x, y, e, u) * e).sum(), (found * u).sum(), rtol=1e-9)
+    second = call(f"Grad(Grad({formula},x,e),x,u)")(x, y, e, u)
+    near(second, central(lambda x: (u * gradient(x, y, e, u)).sum(), x), 1e-5)
+    low = [array.astype(np.float32) for array in (x, y, e, u)]
+    np.testing.assert_allclose(gradient(*low), found, rtol=2e-4, atol=2e-4)
+
+
+def test_alignments_share_the_cotangent():
+    """Along a series that does not vary all steps cost the same; the gradient is a count of soft alignments."""
+    n, m = 40, 30
+    x, y = draw(13, 3, n), draw(14, 4, m)
+    gradient = Genred("Grad(SoftDTW_SqDist(x,y,IntCst(1)),x,IntCst(1))", [f"x = Vi({n})", f"y = Vj({m})"], **SUM)
+    # Moving all of x is moving all of y backwards.
+    other = Genred("Grad(SoftDTW_SqDist(x,y,IntCst(1)),y,IntCst(1))", [f"x = Vi({n})", f"y = Vj({m})"],
+                   reduction_op="Sum", axis=0)
+    np.testing.assert_allclose(gradient(x, y).sum(), -other(x, y).sum(), rtol=1e-10)
 
 
 def test_cotangents_are_masked_before_they_are_summed():

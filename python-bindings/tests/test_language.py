@@ -36,7 +36,7 @@ MORE_NAMES = """
     Scal ScalOrMult GaussKernel LaplaceKernel CauchyKernel InverseMultiquadricKernel SumGaussKernel
     DivFreeGaussKernel CurlFreeGaussKernel TRIGaussKernel
     Slice Index_i Index_j And Or Not
-    Tanh Erf Lgamma Sigmoid Softplus Exp2 Log2 Expm1 Log1p Sinh Cosh Tan
+    Tanh Erf Lgamma Digamma Polygamma Sigmoid Softplus Exp2 Log2 Expm1 Log1p Sinh Cosh Tan
     ComplexInv ComplexSquare ComplexLog ComplexSqrt ComplexPow
 """.split()
 
@@ -90,6 +90,21 @@ def basis_splines(t, x, degree):
         return result
     x = x[..., 0]
     return np.stack([basis(m, degree) for m in range(t.shape[-1] - degree - 1)], -1)
+
+
+def polygamma(order, x):
+    """For x > 0 the integral of Gauss, by the trapezoidal rule in u with t = exp(sinh(u)); below, its reflection."""
+    below, x = x, np.where(x > 0, x, 1 - x)[..., None]
+    u = np.linspace(-5, 3, 1601)
+    t = np.exp(np.sinh(u))
+    weight = t * np.cosh(u) * (u[1] - u[0])
+    kernel = np.exp(-x * t) / -np.expm1(-t)
+    if order == 0:
+        integral = ((np.exp(-t) / t - kernel) * weight).sum(-1)
+        return np.where(below > 0, integral, integral - np.pi / np.tan(np.pi * below))
+    integral = (-1)**(order + 1) * (t**order * kernel * weight).sum(-1)
+    reflected = {1: np.pi**2 / np.sin(np.pi * below)**2, 2: -2 * np.pi**3 / (np.tan(np.pi * below) * np.sin(np.pi * below)**2)}
+    return np.where(below > 0, integral, (-1)**order * integral + reflected[order])
 
 
 def soft_dtw(x, y, gamma):
@@ -267,6 +282,10 @@ TABLE = {
     "Erf": ("Erf(3*x*y)", "x3 y3", lambda x, y: np.vectorize(math.erf)(3 * x * y)),
     "Lgamma": [("Lgamma(9*x*y)", "+x3 y3", lambda x, y: np.vectorize(math.lgamma)(9 * x * y)),
                ("Lgamma(0.5*x*y-0.5)", "x3 y3", lambda x, y: np.vectorize(math.lgamma)(0.5 * x * y - 0.5))],
+    "Digamma": [("Digamma(9*x*y)", "+x3 y3", lambda x, y: polygamma(0, 9 * x * y)),
+                ("Digamma(0.4*x*y-0.5)", "x3 y3", lambda x, y: polygamma(0, 0.4 * x * y - 0.5))],
+    "Polygamma": [("Polygamma(9*x*y,1)", "+x3 y3", lambda x, y: polygamma(1, 9 * x * y)),
+                  ("Polygamma(0.4*x*y-0.5,2)", "x3 y3", lambda x, y: polygamma(2, 0.4 * x * y - 0.5))],
     "Sigmoid": ("Sigmoid(30*x*y)", "x3 y3", lambda x, y: 1 / (1 + np.exp(-30 * x * y))),
     "Softplus": ("Softplus(30*x*y)", "x3 y3", lambda x, y: np.log1p(np.exp(30 * x * y))),
     "Exp2": ("Exp2(9*x*y)", "x3 y3", lambda x, y: np.exp2(9 * x * y)),
@@ -421,6 +440,11 @@ SPECIAL = [
     ("Tanh(x)", [0.0, inf, -inf, nan], [0, 1, -1, nan]),
     ("Erf(x)", [0.0, inf, -inf, nan], [0, 1, -1, nan]),
     ("Lgamma(x)", [1.0, 2.0, 3.0, 0.0, -2.0, inf, nan], [0, 0, np.log(2), inf, inf, inf, nan]),
+    ("Digamma(x)", [1.0, 0.5, 1e6, 0.0, -2.0, inf, -inf, nan],
+     [-0.57721566490153286, -1.9635100260214235, 13.815510057964191, nan, nan, inf, nan, nan]),
+    ("Polygamma(x,1)", [1.0, -0.5, -1.0, inf, nan], [np.pi**2 / 6, np.pi**2 / 2 + 4, nan, 0, nan]),
+    # 24! times the Riemann zeta function of 25.
+    ("Polygamma(x,24)", [1.0], [-math.factorial(24) * (1 + 2.0**-25 + 3.0**-25)]),
     ("Sigmoid(x)", [0.0, inf, -inf, nan, 1e4, -1e4], [0.5, 1, 0, nan, 1, 0]),
     ("Softplus(x)", [0.0, inf, -inf, nan, 1e4, -1e4], [np.log(2), inf, 0, nan, 1e4, 0]),
     ("Exp2(x)", [0.0, 3.0, -inf, inf, nan], [1, 8, 0, inf, nan]),
@@ -480,6 +504,20 @@ def test_long_series(n, m):
     x, y, g = rng.normal(size=(17, n)), rng.normal(size=(3, m)), np.array([0.3])
     found = Genred("SoftDTW_SqDist(x,y,g)", [f"x = Vi({n})", f"y = Vj({m})", "g = Pm(1)"], axis=1)(x, y, g)
     np.testing.assert_allclose(found, soft_dtw(x[:, None], y[None], g[None, None]).sum(1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_sines_and_cosines_share_their_code(dtype):
+    """Also where some arguments are so large that the C library computes them, beside others that are not."""
+    large = 1e6 if dtype == np.float32 else 1e12
+    rng = np.random.default_rng(2)
+    x, y = rng.uniform(0.5, 1, (70, 1)).astype(dtype), rng.uniform(0.5, 1, (300, 1)).astype(dtype)
+    y[::7] = large
+    terms = [f"{name}(x+{n}*y)" for n in range(1, 41) for name in ("Sin", "Cos")]
+    found = Genred(" + ".join(terms), ["x = Vi(1)", "y = Vj(1)"], axis=1)(x, y)
+    arguments = x[:, None] + np.arange(1, 41, dtype=dtype) * y[:, 0][None, :, None]
+    expected = np.sin(arguments.astype(float)) + np.cos(arguments.astype(float))
+    np.testing.assert_allclose(found[:, 0], expected.sum((1, 2)), atol=2e-2 if dtype == np.float32 else 1e-9)
 
 
 # What the rules for dimensions and arguments refuse, and the sentence that says so.
@@ -547,6 +585,10 @@ REFUSED = [
     ("ComplexRealScal(x,y)", "x1 y3", "ComplexRealScal expects a complex vector, whose dimension is even"),
     ("ComplexSumT(x,6)", "x4", "ComplexSumT expects a complex scalar of dimension 2, got dimension 4"),
     ("ComplexSumT(x,5)", "x2", "ComplexSumT expects the even dimension of a complex vector, got 5"),
+    ("Polygamma(x,25)", "x2", "Polygamma expects an order between 0 and 24, got 25"),
+    ("Polygamma(x,0.5)", "x2", "argument 2 of Polygamma is an integer, got '0.5'"),
+    ("Grad(Polygamma(x,24),x,x)", "x2", "which is of the highest order that is computed"),
+    ("Grad(BSpline(p,x,2),p,x)", "x1 p4", "which has a derivative in its point, but none in its knots"),
     ("BSpline(p,x,2)", "x1 p3", "BSpline of degree 2 expects at least 4 knots, got 3"),
     ("BSpline(p,x,2)", "x2 p5", "BSpline expects a point of dimension 1, got dimension 2"),
     ("BSpline(p,x,-1)", "x1 p5", "BSpline expects a degree between 0 and 32, got -1"),
@@ -556,7 +598,32 @@ REFUSED = [
     ("Factorize(x)", "x3", "Factorize takes 2 arguments"),
     ("Factorize(x,[1])", "x3", "argument 2 of Factorize is a formula, got a list of integers"),
     ("AutoFactorize(x,x)", "x3", "AutoFactorize takes 1 argument"),
-    ("GaussKernel(p,x,y,x)", "x2 y3 p1", "dimensions are not compatible: 2 and 3"),
+    *((f"{name}(p,x,y,A)", "x2 y3 p1 A1", f"{name}: dimensions are not compatible: 2 and 3")
+      for name in "GaussKernel LaplaceKernel CauchyKernel InverseMultiquadricKernel".split()),
+    *((f"{name}(p,x,y,A)", "x2 y2 p2 A2", f"{name} expects a scale of dimension 1, got dimension 2")
+      for name in ("GaussKernel LaplaceKernel CauchyKernel InverseMultiquadricKernel DivFreeGaussKernel "
+                   "CurlFreeGaussKernel").split()),
+    *((f"{name}(p,x,y,A)", "x2 y2 p1 A1", f"{name} expects a last operand of dimension 2, got dimension 1")
+      for name in "DivFreeGaussKernel CurlFreeGaussKernel".split()),
+    ("SumGaussKernel(p,B,x,y,A)", "x2 y2 p2 B3 A1", "SumGaussKernel: dimensions are not compatible: 3 and 2"),
+    ("TRIGaussKernel(p,1,x,y,A)", "x2 y2 p2 A2", "TRIGaussKernel expects a scale of dimension 1, got dimension 2"),
+    ("TRIGaussKernel(1,p,x,y,A)", "x2 y2 p2 A2", "TRIGaussKernel expects a scale of dimension 1, got dimension 2"),
+    ("TRIGaussKernel(1,p,x,y,A)", "x2 y2 p1 A1", "TRIGaussKernel expects a last operand of dimension 2, got dimension 1"),
+    *((f"{name}(x*y,x,A{rest})", "x3 y3 A2", f"{name} expects a {what} of dimension 3, as its {whose} has, got dimension 2")
+      for name, what, whose, rest in (("Grad", "cotangent", "formula", ""), ("Diff", "tangent", "variable", ""),
+                                      ("AdjointOperator", "cotangent", "formula", ""),
+                                      ("Grad_WithSavedForward", "cotangent", "formula", ",y"),
+                                      ("Diff_WithSavedForward", "tangent", "variable", ",y"))),
+    *((f"{name}(x,x*y)", "x3 y3", rf"argument 2 of {name} is a variable, got 'x\*y'")
+      for name in "GradMatrix Divergence TraceOperator SumLinOperator".split()),
+    ("Divergence(Sum(x),x)", "x3", "Divergence expects a formula of dimension 3, as its variable has, got dimension 1"),
+    ("Laplacian(x*y,x)", "x3 y3", "Laplacian expects a formula of dimension 1, got dimension 3"),
+    ("TraceOperator(SumT(Sum(x),4),x)", "x3", "TraceOperator expects a formula of dimension 3, as its variable has, got "
+                                              "dimension 4"),
+    ("TraceOperator(x,x,A)", "x3 A2", "TraceOperator expects weights of dimension 1 or 3, got dimension 2"),
+    ("TraceOperator(x*Exp(x),x)", "x3", "linear in the variable, but 'keops.exp' is not linear"),
+    ("SumLinOperator(x,x,A)", "x3 A2", "SumLinOperator expects weights of dimension 1 or 3, got dimension 2"),
+    ("SumLinOperator(x,x,1,A)", "x3 A2", "SumLinOperator expects weights of dimension 1 or 3, got dimension 2"),
     ("Var(0,2,0)+x", "x3", r"argument 0 is used as Vi\(0,2\) but also as x = Vi\(0,3\)"),
     ("Nothing(x)", "x3", "there is no operation 'Nothing'"),
 ]

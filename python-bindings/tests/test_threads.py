@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -52,10 +53,9 @@ def test_threads_with_one_reduction():
         assert all(pool.map(compute, range(64)))
 
 
-def test_other_threads_run_during_a_long_call():
-    """A call that takes long does not keep the interpreter for itself."""
-    reduction = Genred("Sin(Exp(-SqDist(x,y)))", ALIASES, axis=1)
-    rows, start, end = 1000, 0.0, 0.0
+@contextmanager
+def another_thread():
+    """The times at which another thread got the interpreter, as they come."""
     steps, done = [], threading.Event()
 
     def count():
@@ -65,14 +65,24 @@ def test_other_threads_run_during_a_long_call():
 
     thread = threading.Thread(target=count)
     thread.start()
-    while end - start < 0.3:
-        rows *= 2
-        x = draw(rows)
-        start = time.perf_counter()
-        reduction(x, x)
-        end = time.perf_counter()
-    done.set()
-    thread.join()
+    try:
+        yield steps
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_other_threads_run_during_a_long_call():
+    """A call that takes long does not keep the interpreter for itself."""
+    reduction = Genred("Sin(Exp(-SqDist(x,y)))", ALIASES, axis=1)
+    rows, start, end = 1000, 0.0, 0.0
+    with another_thread() as steps:
+        while end - start < 0.3:
+            rows *= 2
+            x = draw(rows)
+            start = time.perf_counter()
+            reduction(x, x)
+            end = time.perf_counter()
     # Of one call, leave out its ends, where the interpreter is needed.
     assert sum(start + 0.05 < step < end - 0.05 for step in steps) > 5
 
@@ -83,20 +93,10 @@ def test_other_threads_run_while_a_variant_is_compiled():
     reduction = Genred(f"{terms} + {time.time_ns() % 10**9}", ALIASES, axis=1)
     x, y = draw(9), draw(4096, 1)
     reduction(x, y)
-    steps, done = [], threading.Event()
-
-    def count():
-        while not done.is_set():
-            steps.append(time.perf_counter())
-            time.sleep(0.001)
-
-    thread = threading.Thread(target=count)
-    thread.start()
-    start = time.perf_counter()
-    few = reduction(x[:1], y)
-    end = time.perf_counter()
-    done.set()
-    thread.join()
+    with another_thread() as steps:
+        start = time.perf_counter()
+        few = reduction(x[:1], y)
+        end = time.perf_counter()
     assert sum(start < step < end for step in steps) > 5
     np.testing.assert_allclose(few, reduction(x, y)[:1], rtol=1e-5)
 

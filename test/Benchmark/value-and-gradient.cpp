@@ -58,7 +58,9 @@ int main(int argc, char **argv) {
                                       "b = Vj(1)", "e = Vi(1)"};
   value.aliases = slope.aliases = aliases;
 
-  Engine engine;
+  Engine::Options options;
+  options.diskCache = false;
+  Engine engine(options);
   std::vector<Entry> entries = {{"value", engine.compile(value, DType::F32), {a}},
                                 {"gradient", engine.compile(slope, DType::F32), {g}},
                                 {"both", engine.compile({value, slope}, DType::F32), {a, g}}};

@@ -330,6 +330,63 @@ keops.formula @bspline_of_negative_degree(%t: !keops.vec<3xf32>, %x: !keops.vec<
 
 // -----
 
+keops.formula @polygamma_of_negative_order(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.polygamma' op expects an order between 0 and 24, got -1}}
+  %0 = keops.polygamma -1 %x : !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_without_lags(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.recur' op expects a lag for each weight, and at least one, got 0 lags and 1 weights}}
+  %0 = keops.recur %x by %x lags [] : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_from_itself(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.recur' op expects lags of at least 1, got 0}}
+  %0 = keops.recur %x by %x lags [0] : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_with_fewer_weights(%x: !keops.vec<3xf32, i>, %w: !keops.vec<2xf32>) {
+  // expected-error @below {{'keops.recur' op expects weights of dimension 3, as its source has, got dimension 2}}
+  %0 = keops.recur %x by %w lags [1] : !keops.vec<3xf32, i>, !keops.vec<2xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @recur_of_two_types(%x: !keops.vec<3xf32, i>) {
+  %w = keops.constant 1.0 : !keops.vec<3xf64>
+  // expected-error @below {{element types differ: 'f32' and 'f64'}}
+  %0 = keops.recur %x by %w lags [1] : !keops.vec<3xf32, i>, !keops.vec<3xf64>
+  keops.return
+}
+
+// -----
+
+keops.formula @soft_step_in_rows_of_two_lengths(%x: !keops.vec<3xf32, i>, %g: !keops.vec<1xf32>) {
+  // expected-error @below {{'keops.soft_step' op expects costs in rows of one length, got 3 costs in rows of 2}}
+  %0 = keops.soft_step down %x in 2 smooth %g : !keops.vec<3xf32, i>, !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @soft_step_smoothed_by_a_vector(%x: !keops.vec<3xf32, i>) {
+  // expected-error @below {{'keops.soft_step' op expects a smoothing of dimension 1, got dimension 3}}
+  %0 = keops.soft_step down %x in 3 smooth %x : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  keops.return
+}
+
+// -----
+
 keops.formula @soft_dtw_smoothed_by_a_vector(%x: !keops.vec<3xf32, i>) {
   // expected-error @below {{'keops.soft_dtw' op expects a smoothing of dimension 1, got dimension 3}}
   %0 = keops.soft_dtw %x, %x smooth %x : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
@@ -838,7 +895,7 @@ keops.kernel @contract_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage rows {
     %0 = keops.contract #keops.sum over 3 {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf32, i>
   }
@@ -890,7 +947,7 @@ keops.kernel @map_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage rows {
     %0 = keops.map {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<2xf32, i>
   }
@@ -1032,7 +1089,7 @@ keops.kernel @accumulate_returns(%x: !keops.vec<1xf32, i>) {
   keops.stage pairs {
     %0 = keops.accumulate #keops.sum over [1] {
     ^bb0(%d: index):
-      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.kernel'}}
+      // expected-error @below {{'keops.return' op expects parent op to be one of 'keops.formula, keops.program, keops.kernel'}}
       keops.return %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf32, i>
   }
@@ -1093,6 +1150,151 @@ keops.kernel @accumulate_to_another_type(%x: !keops.vec<1xf32, i>) {
       keops.yield %x : !keops.vec<1xf32, i>
     } : !keops.vec<1xf64, i>
   }
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_by_rows_of_its_own_index(%y: !keops.vec<1xf32, j>, %r: !keops.vec<1xi64, j>) {
+  // expected-error @below {{expects row numbers that do not depend on 'j', whose rows they are, got '!keops.vec<1xi64, j>'}}
+  %0 = keops.gather %y over j [%r] : !keops.vec<1xf32, j>, !keops.vec<1xi64, j>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_by_numbers(%y: !keops.vec<1xf32, j>, %r: !keops.vec<1xf32, i>) {
+  // expected-error @below {{'keops.gather' op operand #1 must be keops vector of row numbers, i64, but got '!keops.vec<1xf32, i>'}}
+  %0 = keops.gather %y over j [%r] : !keops.vec<1xf32, j>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_groups_of_rows(%y: !keops.vec<4xf32, j>, %r: !keops.vec<3xi64, i>) {
+  // expected-error @below {{expects groups that divide the 3 row numbers evenly, got 2}}
+  %0 = keops.gather %y over j [%r] groups 2 : !keops.vec<4xf32, j>, !keops.vec<3xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_groups_of_components(%y: !keops.vec<5xf32, j>, %r: !keops.vec<4xi64, i>) {
+  // expected-error @below {{expects groups that divide the operand's dimension 5 evenly, got 2}}
+  %0 = keops.gather %y over j [%r] groups 2 : !keops.vec<5xf32, j>, !keops.vec<4xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @gather_in_no_groups(%y: !keops.vec<5xf32, j>, %r: !keops.vec<4xi64, i>) {
+  // expected-error @below {{expects groups that divide the 4 row numbers evenly, got 0}}
+  %0 = keops.gather %y over j [%r] groups 0 : !keops.vec<5xf32, j>, !keops.vec<4xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @scatter_of_too_few(%e: !keops.vec<5xf32, i>, %r: !keops.vec<2xi64, i>) {
+  // expected-error @below {{expects an operand whose dimension is a multiple of the 2 row numbers, got dimension 5}}
+  %0 = keops.scatter %e over j [%r] : !keops.vec<5xf32, i>, !keops.vec<2xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @scatter_of_columns(%e: !keops.vec<2xf32, j>, %r: !keops.vec<2xi64, i>) {
+  // expected-error @below {{is a total and expects an operand that does not depend on 'j', got '!keops.vec<2xf32, j>'}}
+  %0 = keops.scatter total %e over j [%r] : !keops.vec<2xf32, j>, !keops.vec<2xi64, i>
+  keops.return
+}
+
+// -----
+
+// expected-error @below {{expects calls and movements of rows only, got 'keops.exp'}}
+keops.program @computes(%x: !keops.vec<1xf32, i>) {
+  // expected-note @below {{it is here}}
+  %0 = keops.exp %x : !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.program @stores_pairs(%x: !keops.vec<1xf32, i>, %r: !keops.vec<1xi64, i>) {
+  // expected-error @below {{gives a value for each pair; a program stores what depends on one index or none}}
+  %0 = keops.scatter %x over j [%r] : !keops.vec<1xf32, i>, !keops.vec<1xi64, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{calls @nothing; expected the name of a keops.formula}}
+  %0 = keops.call @nothing over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_with_more(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 1 operands, as @part has arguments, got 2}}
+  %0 = keops.call @part over i (%x, %x) : (!keops.vec<1xf32, i>, !keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_with_another(%x: !keops.vec<1xf32, j>) {
+  // expected-error @below {{expects an operand of type '!keops.vec<1xf32, i>', got '!keops.vec<1xf32, j>'}}
+  %0 = keops.call @part over i (%x) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_for_more(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 1 results, as @part has, got 2}}
+  %0:2 = keops.call @part over i (%x) : (!keops.vec<1xf32, i>) -> (!keops.vec<1xf32>, !keops.vec<1xf32>)
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_for_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects a result of type '!keops.vec<1xf32>', got '!keops.vec<1xf32, i>'}}
+  %0 = keops.call @part over i (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @part(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
+}
+keops.program @calls_over_another(%x: !keops.vec<1xf32, i>) {
+  // expected-error @below {{expects 'over i', the index that @part reduces}}
+  %0 = keops.call @part over j (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
   keops.return
 }
 

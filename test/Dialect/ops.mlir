@@ -204,13 +204,21 @@ keops.formula @pairs_of_components(%x: !keops.vec<3xf32, i>, %p: !keops.vec<3xf3
 
 // CHECK-LABEL: keops.formula @special(
 // CHECK-SAME:    %[[T:.*]]: !keops.vec<8xf64>, %[[X:.*]]: !keops.vec<1xf64, i>)
-keops.formula @special(%t: !keops.vec<8xf64>, %x: !keops.vec<1xf64, i>) -> (!keops.vec<4xf64, i>, !keops.vec<64xf64, i>) {
+keops.formula @special(%t: !keops.vec<8xf64>, %x: !keops.vec<1xf64, i>) -> (!keops.vec<4xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>) {
   // CHECK-NEXT: %[[B:.*]] = keops.bspline %[[T]] at %[[X]] degree 3 : <8xf64>, <1xf64, i>
   %0 = keops.bspline %t at %x degree 3 : !keops.vec<8xf64>, !keops.vec<1xf64, i>
   // CHECK-NEXT: %[[R:.*]] = keops.soft_dtw %[[T]], %[[T]] smooth %[[X]] : <8xf64>, <8xf64>, <1xf64, i>
   %1 = keops.soft_dtw %t, %t smooth %x : !keops.vec<8xf64>, !keops.vec<8xf64>, !keops.vec<1xf64, i>
-  // CHECK-NEXT: keops.return %[[B]], %[[R]]
-  keops.return %0, %1 : !keops.vec<4xf64, i>, !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[S:.*]] = keops.soft_step down %[[R]] in 8 smooth %[[X]] : <64xf64, i>, <1xf64, i>
+  %2 = keops.soft_step down %1 in 8 smooth %x : !keops.vec<64xf64, i>, !keops.vec<1xf64, i>
+  // CHECK-NEXT: %[[V:.*]] = keops.reverse %[[S]] : <64xf64, i>
+  %3 = keops.reverse %2 : !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[C:.*]] = keops.recur %[[R]] by %[[S]], %[[V]] lags [8, 1] : <64xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
+  %4 = keops.recur %1 by %2, %3 lags [8, 1] : !keops.vec<64xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
+  // CHECK-NEXT: %[[P:.*]] = keops.polygamma 1 %[[B]] : <4xf64, i>
+  %5 = keops.polygamma 1 %0 : !keops.vec<4xf64, i>
+  // CHECK-NEXT: keops.return %[[P]], %[[R]], %[[C]]
+  keops.return %5, %1, %4 : !keops.vec<4xf64, i>, !keops.vec<64xf64, i>, !keops.vec<64xf64, i>
 }
 
 // Results have the union of the operands' indices.
@@ -453,6 +461,56 @@ keops.kernel @recurrence(%x: !keops.vec<1xf32, i>) -> !keops.vec<4xf32, i> {
 // CHECK-NEXT:    keops.return{{$}}
 keops.kernel @empty() attributes {note = "kept"} {
   keops.return
+}
+
+//===----------------------------------------------------------------------===//
+// Rows by number, and programs
+//===----------------------------------------------------------------------===//
+
+// CHECK-LABEL: keops.formula @rows(
+keops.formula @rows(%y: !keops.vec<4xf32, j>, %e: !keops.vec<6xf32, i>, %r: !keops.vec<2xi64, i>) {
+  // CHECK: keops.gather %{{.*}} over j [%{{.*}}] : <4xf32, j>, <2xi64, i>
+  %0 = keops.gather %y over j [%r] : !keops.vec<4xf32, j>, !keops.vec<2xi64, i>
+  // CHECK: keops.gather %{{.*}} over j [%{{.*}}] groups 2 {note = "kept"} : <4xf32, j>, <2xi64, i>
+  %1 = keops.gather %y over j [%r] groups 2 {note = "kept"} : !keops.vec<4xf32, j>, !keops.vec<2xi64, i>
+  // CHECK: keops.scatter %{{.*}} over j [%{{.*}}] : <6xf32, i>, <2xi64, i>
+  %2 = keops.scatter %e over j [%r] : !keops.vec<6xf32, i>, !keops.vec<2xi64, i>
+  // CHECK: keops.scatter total %{{.*}} over j [%{{.*}}] groups 2 : <6xf32, i>, <2xi64, i>
+  %3 = keops.scatter total %e over j [%r] groups 2 : !keops.vec<6xf32, i>, !keops.vec<2xi64, i>
+  // The types that follow: two rows of four, one row in two halves, three components for each pair, six for each j.
+  // CHECK: keops.exp %{{.*}} : <8xf32, i>
+  %4 = keops.exp %0 : !keops.vec<8xf32, i>
+  // CHECK: keops.exp %{{.*}} : <4xf32, i>
+  %5 = keops.exp %1 : !keops.vec<4xf32, i>
+  // CHECK: keops.exp %{{.*}} : <3xf32, ij>
+  %6 = keops.exp %2 : !keops.vec<3xf32, ij>
+  // CHECK: keops.exp %{{.*}} : <6xf32, j>
+  %7 = keops.exp %3 : !keops.vec<6xf32, j>
+  keops.return
+}
+
+keops.formula @part(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %0 = keops.mul %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %1 = keops.reduce #keops.sum over j (%0) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %1 : !keops.vec<1xf32, i>
+}
+keops.formula @rest(%s: !keops.vec<1xf32, i>) -> (!keops.vec<1xf32, i>, !keops.vec<2xf32, i>) {
+  %0 = keops.concat %s, %s : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
+  keops.return %s, %0 : !keops.vec<1xf32, i>, !keops.vec<2xf32, i>
+}
+// CHECK-LABEL: keops.program @whole(%{{.*}}: !keops.vec<1xf32, i>, %{{.*}}: !keops.vec<1xf32, j>, %{{.*}}: !keops.vec<1xi64, j>) -> !keops.vec<2xf32, j> attributes {note = "kept"} {
+keops.program @whole(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>, %r: !keops.vec<1xi64, j>) -> !keops.vec<2xf32, j> attributes {note = "kept"} {
+  // CHECK-NEXT: %[[S:.*]] = keops.call @part over j (%{{.*}}, %{{.*}}) : (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i>
+  %0 = keops.call @part over j (%x, %y) : (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i>
+  // CHECK-NEXT: %[[R:.*]]:2 = keops.call @rest (%[[S]]) {note = "kept"} : (!keops.vec<1xf32, i>) -> (!keops.vec<1xf32, i>, !keops.vec<2xf32, i>)
+  %1:2 = keops.call @rest (%0) {note = "kept"} : (!keops.vec<1xf32, i>) -> (!keops.vec<1xf32, i>, !keops.vec<2xf32, i>)
+  // CHECK-NEXT: keops.gather %[[R]]#1 over i [%{{.*}}] : <2xf32, i>, <1xi64, j>
+  %2 = keops.gather %1#1 over i [%r] : !keops.vec<2xf32, i>, !keops.vec<1xi64, j>
+  keops.return %2 : !keops.vec<2xf32, j>
+}
+// CHECK-LABEL: keops.program @nothing() {
+// CHECK-NEXT:    keops.return{{$}}
+keops.program @nothing() {
 }
 
 //===----------------------------------------------------------------------===//

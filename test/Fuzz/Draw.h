@@ -21,10 +21,11 @@ namespace keops::fuzz {
 
 /// Operations that formula text may call, and reductions that have an op; sorted.
 const std::vector<std::string> &operations();
-std::vector<std::string> reductions(mlir::MLIRContext &context);
+std::vector<std::string> reductions();
 
-/// Case `number` of `seed`: a function of these alone. Consecutive numbers take turns at the names, so that each is in
-/// some formula. None if no formula with its name was found to mean anything. Target "sim" gets small sizes.
+/// Case `number` of `seed`: a function of these alone. Consecutive numbers take turns at the names, and turns at the
+/// types, so that each name is in some formula of either type. None if no formula with its name was found to mean
+/// anything. Target "sim" gets small sizes.
 std::optional<Case> draw(mlir::MLIRContext &context, uint64_t seed, int64_t number, const std::string &target);
 
 } // namespace keops::fuzz

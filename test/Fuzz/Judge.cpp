@@ -234,6 +234,10 @@ void RowComparison::compareRowNumbers(size_t result, int64_t batch, int64_t row,
 
 void RowComparison::run(Reference &reference) {
   constexpr int64_t mostRows = 6, mostBatches = 3;
+  // The reference knows the columns of the rows that it is asked for, and not those of others that a reduction within
+  // would need.
+  if (!test.clusters.empty() && !reference.hasOneReduction())
+    return;
   Random random(test.seed);
   for (int64_t batch : someOf(test.batches(), mostBatches, random))
     for (int64_t row : someOf(outputs.rows, mostRows, random)) {
@@ -272,14 +276,14 @@ static void checkText(const Case &test, Verdict &verdict) {
     verdict.fail("text", "its text is another formula's");
 }
 
-/// Every pass before the schedule leaves a formula of the same value. In float64, where bounds are sharpest.
+/// Every pass before a formula is split leaves one of the same value. In float64, where bounds are sharpest.
 static void checkPasses(Workshop &workshop, const Case &test, Verdict &verdict) {
   std::string error;
   Reference before(*workshop.context, test, test.root, DType::F64, Phase::Expanded, error);
   if (!before || (before.keepsI() ? test.rowsI : test.rowsJ) == 0)
     return;
   std::vector<InterpreterRow> expected = before.row(0, 0);
-  for (int phase = static_cast<int>(Phase::Expanded) + 1; phase < static_cast<int>(Phase::Scheduled); ++phase) {
+  for (int phase = static_cast<int>(Phase::Expanded) + 1; phase < static_cast<int>(Phase::Split); ++phase) {
     std::string name = nameOf(static_cast<Phase>(phase)).str();
     Reference after(*workshop.context, test, test.root, DType::F64, static_cast<Phase>(phase), error);
     if (!after)
@@ -346,12 +350,10 @@ static void checkTranspose(Workshop &workshop, const Case &test, Verdict &verdic
 // The verdict
 //===----------------------------------------------------------------------===//
 
-/// What the compiler says of formulas that it has no kernel for yet. Any other error is a failure: what is drawn means
-/// something.
+/// What the compiler says of formulas that it has no GPU code for yet. Any other error is a failure: what is drawn
+/// means something.
 static bool isKnownRefusal(const Case &test, llvm::StringRef sentence) {
-  if (test.target != "host")
-    return sentence.starts_with("on the simulator: ");
-  return sentence.contains("needs the result of another reduction");
+  return test.target != "host" && sentence.starts_with("on the simulator: ");
 }
 
 Verdict fuzz::judge(Workshop &workshop, const Case &test) {

@@ -51,6 +51,10 @@ std::vector<int64_t> Reference::dims() {
   return all;
 }
 
+bool Reference::hasOneReduction() {
+  return llvm::hasSingleElement(formulaOf(*module).getBody().getOps<ReduceOp>());
+}
+
 std::vector<int64_t> Reference::columnsOf(int64_t row) const {
   std::vector<int64_t> columns;
   const Clusters &clusters = test.clusters;

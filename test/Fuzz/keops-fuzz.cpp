@@ -131,7 +131,7 @@ bool Summary::print() {
   llvm::sort(known);
   // An op that only some arguments of a name lead to needs several turns of the name.
   constexpr int64_t enoughTurns = 4;
-  std::string rest = missing(fuzz::operations(), operations) + missing(fuzz::reductions(*context), reductions);
+  std::string rest = missing(fuzz::operations(), operations) + missing(fuzz::reductions(), reductions);
   if (cases >= enoughTurns * turn)
     rest += missing(known, ops);
   if (!rest.empty()) {
@@ -208,7 +208,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   if (names) {
-    llvm::outs() << llvm::join(operations(), "\n") << "\n" << llvm::join(reductions(*makeContext()), "\n") << "\n";
+    llvm::outs() << llvm::join(operations(), "\n") << "\n" << llvm::join(reductions(), "\n") << "\n";
     return 0;
   }
   Summary summary;

@@ -264,9 +264,11 @@ func.func @other_types_stay(%x: vector<2x4xf32>, %y: f16) -> (vector<2x4xf32>, f
 // CHECK:       func.func private @sinf(f32) -> f32 attributes {llvm.readnone}
 // CHECK:       func.func private @keops_each_sinf_8(%[[V:.*]]: vector<8xf32>) -> vector<8xf32>
 // CHECK-SAME:    no_inline
+// CHECK:         llvm.store %[[V]], %[[MEMORY:.*]] : vector<8xf32>
 // CHECK:         scf.for
-// CHECK:           vector.extract %[[V]]
+// CHECK:           %[[LANE:.*]] = llvm.getelementptr %[[MEMORY]]
 // CHECK:           func.call @sinf
-// CHECK:           vector.insert
+// CHECK:           llvm.store %{{.*}}, %[[LANE]] : f32
+// CHECK:         llvm.load %[[MEMORY]] : !llvm.ptr -> vector<8xf32>
 // CHECK-COUNT-1: func.func private @keops_each_powf_4
 // CHECK-NOT:   func.func private @keops_each_powf_4

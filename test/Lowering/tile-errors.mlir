@@ -34,3 +34,21 @@ keops.formula @results_of_both_indices(%x: !keops.vec<1xf32, i>, %y: !keops.vec<
 keops.formula @arguments_of_both_indices(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, j>) {
   keops.return %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
 }
+
+// -----
+
+keops.formula @once_and_for_each(%y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
+  %0 = keops.reduce #keops.sum over j (%y) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32, i>
+  // expected-error @below {{keeps other rows than the first reduction of the formula}}
+  %1 = keops.reduce #keops.sum over j once (%y) : (!keops.vec<1xf32, j>) -> !keops.vec<1xf32>
+  %2 = keops.mul %0, %1 : !keops.vec<1xf32, i>, !keops.vec<1xf32>
+  keops.return %2 : !keops.vec<1xf32, i>
+}
+
+// -----
+
+keops.formula @rows_moved(%y: !keops.vec<1xf32, j>, %r: !keops.vec<1xi64, i>) -> !keops.vec<1xf32, i> {
+  // expected-error @below {{moves rows, which a pass over the pairs does not}}
+  %0 = keops.gather %y over j [%r] : !keops.vec<1xf32, j>, !keops.vec<1xi64, i>
+  keops.return %0 : !keops.vec<1xf32, i>
+}

@@ -45,12 +45,12 @@ keops.formula @float64_halves_the_lanes(%x: !keops.vec<1xf64, i>, %y: !keops.vec
 
 // -----
 
-// Sixteen sums take half of AVX-512's registers with one vector each.
+// Sixteen sums fill registers with few vectors: two of them, and four columns a step.
 // CHECK-LABEL: keops.formula @a_wide_state_takes_the_registers
 // CHECK:         keops.reduce #keops.sum
-// AVX2-SAME:       lane_axis = rows, lanes = 8,
-// AVX512-SAME:     lane_axis = rows, lanes = 16,
-// NEON-SAME:       lane_axis = rows, lanes = 4,
+// AVX2-SAME:       lane_axis = rows, lanes = 16, {{.*}} chunk = 4,
+// AVX512-SAME:     lane_axis = rows, lanes = 32, {{.*}} chunk = 4,
+// NEON-SAME:       lane_axis = rows, lanes = 8, {{.*}} chunk = 4,
 keops.formula @a_wide_state_takes_the_registers(%x: !keops.vec<16xf32, i>, %y: !keops.vec<16xf32, j>) -> !keops.vec<16xf32, i> {
   %0 = keops.sub %x, %y : !keops.vec<16xf32, i>, !keops.vec<16xf32, j>
   %1 = keops.reduce #keops.sum over j (%0) : (!keops.vec<16xf32, ij>) -> !keops.vec<16xf32, i>
@@ -128,4 +128,17 @@ keops.formula @schedule_by_hand_stays(%y: !keops.vec<1xf32, j>) -> !keops.vec<1x
 // CHECK-SAME:    attributes {keops.schedule = #keops.schedule<lane_axis =
 keops.formula @no_reduction_still_runs_over_rows(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
   keops.return %x : !keops.vec<1xf32, i>
+}
+
+// -----
+
+// One row for the call is as few as there can be, whatever sizes the rest of a program has.
+// CHECK-LABEL: keops.formula @once
+// CHECK:         keops.reduce #keops.sum over i once
+// AVX2-SAME:       lane_axis = columns
+// AVX512-SAME:     lane_axis = columns
+// FEW-SAME:        lane_axis = columns
+keops.formula @once(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32> {
+  %0 = keops.reduce #keops.sum over i once (%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+  keops.return %0 : !keops.vec<1xf32>
 }

@@ -1,31 +1,31 @@
 // RUN: keops-opt %s --keops-expand-derivatives --split-input-file --verify-diagnostics
 
-keops.formula @reduction_without_derivative(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
-  %0 = keops.mul %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
-  %1 = keops.reduce #keops.extremum<min> over j (%0) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
-  // expected-error @below {{meets the reduction 'Min', which has no derivative; expected Sum, LogSumExp or SumSoftMaxWeight}}
-  %2 = keops.grad total %1 wrt %x cotangent %x : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
-  keops.return %2 : !keops.vec<1xf32, i>
-}
-
-// -----
-
-keops.formula @tangent_of_a_reduction_without_one(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
-  %0 = keops.mul %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
-  %1:2 = keops.reduce #keops.k_smallest<1, kmin_argkmin> over j (%0) : (!keops.vec<1xf32, ij>) -> (!keops.vec<1xf32, i>, !keops.vec<1xi64, i>)
-  // expected-error @below {{meets the reduction 'KMin_ArgKMin', which has no derivative}}
-  %2 = keops.diff %1#0 wrt %x tangent %x : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
-  keops.return %2 : !keops.vec<1xf32, i>
-}
-
-// -----
-
 keops.formula @op_without_derivative(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
   // expected-note @below {{it is here}}
-  %0 = keops.lgamma %x : !keops.vec<1xf32, i>
-  // expected-error @below {{meets 'keops.lgamma', which has no derivative}}
+  %0 = builtin.unrealized_conversion_cast %x : !keops.vec<1xf32, i> to !keops.vec<1xf32, i>
+  // expected-error @below {{meets 'builtin.unrealized_conversion_cast', which has no derivative}}
   %1 = keops.grad %0 wrt %x cotangent %x : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
   keops.return %1 : !keops.vec<1xf32, i>
+}
+
+// -----
+
+keops.formula @highest_order(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
+  // expected-note @below {{it is here}}
+  %0 = keops.polygamma 24 %x : !keops.vec<1xf32, i>
+  // expected-error @below {{meets 'keops.polygamma', which is of the highest order that is computed}}
+  %1 = keops.grad %0 wrt %x cotangent %x : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
+  keops.return %1 : !keops.vec<1xf32, i>
+}
+
+// -----
+
+keops.formula @derivative_in_knots(%t: !keops.vec<4xf32>, %x: !keops.vec<1xf32, i>) -> !keops.vec<4xf32, i> {
+  // expected-note @below {{it is here}}
+  %0 = keops.bspline %t at %x degree 2 : !keops.vec<4xf32>, !keops.vec<1xf32, i>
+  // expected-error @below {{meets 'keops.bspline', which has a derivative in its point, but none in its knots}}
+  %1 = keops.grad %0 wrt %t cotangent %x : !keops.vec<1xf32, i>, !keops.vec<4xf32>, !keops.vec<1xf32, i>
+  keops.return %1 : !keops.vec<4xf32, i>
 }
 
 // -----

@@ -240,3 +240,27 @@ keops.formula @rows_of_zeros(%x: !keops.vec<2xf32, i>, %y: !keops.vec<1xf32, j>,
   %1 = keops.grad total %0 wrt %x cotangent %e : !keops.vec<1xf32, i>, !keops.vec<2xf32, i>, !keops.vec<1xf32, i>
   keops.return %1 : !keops.vec<2xf32, i>
 }
+
+// The tangent of an extremum is that of its term where it was found, its adjoint a value at that pair; where nothing was
+// found both are zero.
+// CHECK-LABEL: keops.formula @minimum(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<1xf32, i>, %[[Y:.*]]: !keops.vec<1xf32, j>, %[[E:.*]]: !keops.vec<1xf32, i>)
+// CHECK-NEXT:    %[[F:.*]] = keops.mul %[[X]], %[[Y]]
+// CHECK-NEXT:    %[[M:.*]]:2 = keops.reduce #keops.extremum<min_argmin> over j (%[[F]])
+// CHECK-NEXT:    %[[INF:.*]] = keops.constant 0x7FF0000000000000
+// CHECK-NEXT:    %[[FOUND:.*]] = keops.cmp lt %[[M]]#0, %[[INF]]
+// CHECK-NEXT:    %[[ZERO:.*]] = keops.constant 0.0
+// CHECK-NEXT:    %[[MASKED:.*]] = keops.select %[[FOUND]], %[[E]], %[[ZERO]]
+// CHECK-NEXT:    %[[AT:.*]] = keops.scatter %[[MASKED]] over j [%[[M]]#1] : <1xf32, i>, <1xi64, i>
+// CHECK-NEXT:    %[[TERM:.*]] = keops.mul %[[AT]], %[[X]]
+// CHECK-NEXT:    %[[GY:.*]] = keops.reduce #keops.sum over i (%[[TERM]])
+// CHECK-NEXT:    %[[T:.*]] = keops.mul %[[E]], %[[Y]]
+// CHECK-NEXT:    %[[AGAIN:.*]]:2 = keops.reduce #keops.extremum<min_argmin> over j (%[[F]])
+// CHECK:         %[[NEAR:.*]] = keops.gather %[[T]] over j [%[[AGAIN]]#1] : <1xf32, ij>, <1xi64, i>
+keops.formula @minimum(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>, %e: !keops.vec<1xf32, i>) -> (!keops.vec<1xf32, j>, !keops.vec<1xf32, i>) {
+  %0 = keops.mul %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
+  %1 = keops.reduce #keops.extremum<min> over j (%0) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  %2 = keops.grad total %1 wrt %y cotangent %e : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>, !keops.vec<1xf32, i>
+  %3 = keops.diff %1 wrt %x tangent %e : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
+  keops.return %2, %3 : !keops.vec<1xf32, j>, !keops.vec<1xf32, i>
+}

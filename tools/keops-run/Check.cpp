@@ -175,7 +175,11 @@ void Comparison::compareRowNumbers(const int64_t *numbers, const double *referen
 CheckReport run::check(const Kernel &kernel, const std::vector<ConstArray> &inputs, const std::vector<Array> &outputs,
                        const CheckOptions &options, const std::function<Kernel()> &termKernel) {
   Comparison comparison(kernel, inputs, options, termKernel);
-  std::vector<int64_t> rows = chooseRows(kernel.resultRows(inputs), options.rows);
+  // Results of both indices are asked for at the same numbers.
+  int64_t available = kernel.resultRows(inputs);
+  for (size_t result = 1; result < outputs.size(); ++result)
+    available = std::min(available, kernel.resultRows(inputs, result));
+  std::vector<int64_t> rows = chooseRows(available, options.rows);
   std::vector<std::vector<double>> values, bounds;
   kernel.interpret(inputs, rows, values, bounds);
   comparison.report.rows = static_cast<int64_t>(rows.size());

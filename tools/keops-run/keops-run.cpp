@@ -152,36 +152,7 @@ struct Request {
   std::vector<std::string> aliases;
 };
 
-struct Name {
-  llvm::StringLiteral key; ///< lower case, without underscores
-  llvm::StringLiteral canonical;
-  bool takesK;
-};
-
 } // namespace
-
-static constexpr Name names[] = {{"sum", "Sum", false},
-                                 {"logsumexp", "LogSumExp", false},
-                                 {"sumsoftmaxweight", "SumSoftMaxWeight", false},
-                                 {"min", "Min", false},
-                                 {"max", "Max", false},
-                                 {"argmin", "ArgMin", false},
-                                 {"argmax", "ArgMax", false},
-                                 {"minargmin", "Min_ArgMin", false},
-                                 {"maxargmax", "Max_ArgMax", false},
-                                 {"kmin", "KMin", true},
-                                 {"argkmin", "ArgKMin", true},
-                                 {"kminargkmin", "KMin_ArgKMin", true}};
-
-/// The reduction of this name, whatever its capitals and underscores; null if there is none.
-static const Name *findName(llvm::StringRef text) {
-  std::string key = text.lower();
-  key.erase(std::remove(key.begin(), key.end(), '_'), key.end());
-  for (const Name &name : names)
-    if (name.key == key)
-      return &name;
-  return nullptr;
-}
 
 /// True if `text` reads `Name_Reduction(…`, or is a derivative of that: `Grad(Name_Reduction(…`.
 static bool isWholeReduction(llvm::StringRef text) {
@@ -237,22 +208,32 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
   }
   if (whole)
     fail("--reduce " + options.reduce + " goes with a formula, but '" + request.formula + "' is a whole reduction");
-  const Name *name = findName(options.reduce);
-  if (!name) {
-    std::string known;
-    for (const Name &entry : names)
-      known += (known.empty() ? "" : ", ") + entry.canonical.lower();
+  std::optional<ReductionKind> kind = findReduction(options.reduce);
+  auto namesOf = [](llvm::function_ref<bool(const ReductionKind &)> filter, llvm::StringRef last) {
+    std::vector<std::string> names;
+    for (const ReductionKind &kind : allReductions())
+      if (filter(kind))
+        names.push_back(llvm::StringRef(kind.name).lower());
+    std::string text;
+    for (size_t n = 0; n < names.size(); ++n)
+      text += (n == 0 ? "" : n + 1 < names.size() ? ", " : last.str()) + names[n];
+    return text;
+  };
+  if (!kind || !kind->isComputed) {
+    std::string known = namesOf([](const ReductionKind &) { return true; }, ", ");
     fail("--reduce: expected one of " + known + ", got '" + options.reduce + "'");
   }
-  request.name = name->canonical.str();
-  if (name->takesK && options.k.getNumOccurrences() == 0)
+  request.name = kind->name;
+  if (kind->takesK && options.k.getNumOccurrences() == 0)
     fail("--reduce " + options.reduce + " keeps the K smallest values: say how many with --k");
-  if (name->takesK && options.k < 1)
+  if (kind->takesK && options.k < 1)
     fail("--k: expected at least 1, got " + llvm::Twine(options.k));
-  if (!name->takesK && options.k.getNumOccurrences() > 0)
-    fail("--k goes with kmin, argkmin and kmin_argkmin, not with " + options.reduce);
-  if (!options.weight.empty() && name->key != "logsumexp" && name->key != "sumsoftmaxweight")
-    fail("--weight goes with logsumexp and sumsoftmaxweight, not with " + options.reduce);
+  if (!kind->takesK && options.k.getNumOccurrences() > 0)
+    fail("--k goes with " + namesOf([](const ReductionKind &kind) { return kind.takesK; }, " and ") + ", not with " +
+         options.reduce);
+  auto takesWeight = [](const ReductionKind &kind) { return kind.weight != ReductionKind::Weight::None; };
+  if (!options.weight.empty() && !takesWeight(*kind))
+    fail("--weight goes with " + namesOf(takesWeight, " and ") + ", not with " + options.reduce);
   if (options.over != "i" && options.over != "j")
     fail("--over: expected i or j, got '" + options.over + "'");
   request.k = options.k;
@@ -402,9 +383,8 @@ static int runFormula(const Options &options) {
     inputs.push_back(table.view());
   std::vector<Table> results;
   std::vector<Array> outputs;
-  int64_t resultRows = kernel.resultRows(inputs);
-  for (const runtime::ResultInfo &info : kernel.results())
-    results.push_back(makeTable(info.type, resultRows, info.dim));
+  for (auto [n, info] : llvm::enumerate(kernel.results()))
+    results.push_back(makeTable(info.type, kernel.resultRows(inputs, n), info.dim));
   for (Table &table : results)
     outputs.push_back({table.bytes.data(), table.rows, table.columns, table.type});
 
@@ -422,7 +402,7 @@ static int runFormula(const Options &options) {
   report.compileMilliseconds = kernel.compileMilliseconds();
   if (!options.out.empty())
     for (size_t n = 0; n < outputs.size(); ++n) {
-      std::vector<int64_t> shape = {resultRows};
+      std::vector<int64_t> shape = {outputs[n].rows};
       llvm::append_range(shape, kernel.results()[n].shape);
       if (shape.size() == 1)
         shape.push_back(outputs[n].dim);

@@ -39,7 +39,7 @@ static cl::list<std::string> also("also", cl::value_desc("formula"), cl::cat(cat
 static cl::opt<std::string>
     product("to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
             cl::desc("What to print: mlir (the formula), one of its phases expanded, simplified, factorized,\n"
-                     "scheduled, tiled, staged, approximated, llvm; or llvmir, asm, obj, ptx"));
+                     "split, scheduled, tiled, staged, approximated, llvm; or llvmir, asm, obj, ptx"));
 static cl::opt<std::string>
     target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
            cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
@@ -129,18 +129,17 @@ int main(int argc, char **argv) {
   } else if (product == "ptx") {
     if (Error error = keops::runPhases(*module, options, keops::Phase::Approximated))
       return fail(toString(std::move(error)));
-    auto gpuModules = module->getOps<mlir::gpu::GPUModuleOp>();
-    if (gpuModules.empty())
+    mlir::gpu::GPUModuleOp gpuModule = keops::mergeGPUModules(*module);
+    if (!gpuModule)
       return fail("target '" + target + "' is a CPU; expected a GPU such as sm_90 for PTX");
-    auto result =
-        keops::emitPTX(*gpuModules.begin(), module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
+    auto result = keops::emitPTX(gpuModule, module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
     if (!result)
       return fail(toString(result.takeError()));
     text = std::move(*result);
   } else {
     return fail("unknown product '" + product +
-                "'; expected mlir, expanded, simplified, factorized, scheduled, tiled, staged, approximated, llvm, "
-                "llvmir, asm, obj or ptx");
+                "'; expected mlir, expanded, simplified, factorized, split, scheduled, tiled, staged, approximated, "
+                "llvm, llvmir, asm, obj or ptx");
   }
 
   std::string message;

@@ -33,7 +33,7 @@ std::unique_ptr<mlir::MLIRContext> makeContext();
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// The named phases, in order. A tool may stop after any of them.
-enum class Phase { Formula, Expanded, Simplified, Factorized, Scheduled, Tiled, Staged, Approximated, LLVMDialect };
+enum class Phase { Formula, Expanded, Simplified, Factorized, Split, Scheduled, Tiled, Staged, Approximated, LLVMDialect };
 llvm::StringRef nameOf(Phase phase);
 std::optional<Phase> phaseNamed(llvm::StringRef name);
 

@@ -16,6 +16,7 @@
 #include "keops/Dialect/Keops.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
 namespace keops {
@@ -24,6 +25,10 @@ namespace keops {
 /// removed every `math` op. `module` is left as it is. In f32 denormal numbers
 /// are zero.
 llvm::Expected<std::string> emitPTX(mlir::gpu::GPUModuleOp module, TargetAttr target);
+
+/// The one GPU module of `module`, into which all others are moved; null if
+/// there is none.
+mlir::gpu::GPUModuleOp mergeGPUModules(mlir::ModuleOp module);
 
 } // namespace keops
 

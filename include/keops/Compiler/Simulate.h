@@ -50,11 +50,14 @@ private:
 llvm::Expected<std::unique_ptr<SimKernel>> compileForSimulator(mlir::gpu::GPUModuleOp module,
                                                                llvm::StringRef name = "");
 
-/// A formula as a kernel for the simulator, with its launch rule.
+/// A formula as kernels for the simulator, with their launch rules.
 struct Simulation {
+  struct Part {
+    int64_t threads = 1; ///< of a block
+    std::unique_ptr<SimKernel> kernel;
+  };
   runtime::Artifact artifact; ///< holds no code
-  int64_t threads = 1;        ///< of a block
-  std::unique_ptr<SimKernel> kernel;
+  std::vector<Part> kernels;  ///< as the artifact numbers them
 };
 
 /// Compiles a formula module for the GPU `options.target` and that code for

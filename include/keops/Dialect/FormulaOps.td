@@ -55,8 +55,8 @@ def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
 }
 
 def Keops_ReturnOp : Keops_Op<"return", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["::keops::FormulaFuncOp", "::keops::KernelOp"]>]> {
-  let summary = "the results of a formula or a kernel";
+    ParentOneOf<["::keops::FormulaFuncOp", "::keops::ProgramOp", "::keops::KernelOp"]>]> {
+  let summary = "the results of a formula, a program or a kernel";
   let arguments = (ins Variadic<Keops_Vec>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];

@@ -46,6 +46,14 @@ class Jumps : public mlir::OpTrait::TraitBase<ConcreteOp, Jumps> {};
 /// Marks ops whose derivative is zero wherever it exists.
 template <typename ConcreteOp>
 class ZeroDerivative : public mlir::OpTrait::TraitBase<ConcreteOp, ZeroDerivative> {};
+
+/// Marks ops that take rows from one index to another; see ProgramOps.td.
+template <typename ConcreteOp>
+class MovesRows : public mlir::OpTrait::TraitBase<ConcreteOp, MovesRows> {};
+
+/// Marks ops that a program is made of; see ProgramOps.td.
+template <typename ConcreteOp>
+class ProgramStep : public mlir::OpTrait::TraitBase<ConcreteOp, ProgramStep> {};
 } // namespace keops
 
 namespace keops {

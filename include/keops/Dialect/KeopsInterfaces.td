@@ -88,6 +88,10 @@ def Keops_DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
       True if the result is linear, not only affine, in the operands that
       `variable` marks, taken together.
     }], "bool", "isLinearIn", (ins "const ::llvm::SmallBitVector &":$variable), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+      Why there is no derivative in operand `operand`, as the end of a sentence
+      that begins with the op's name and "which"; empty if there is one.
+    }], "::llvm::StringRef", "refusalIn", (ins "unsigned":$operand), [{}], [{ return ""; }]>,
   ];
 }
 

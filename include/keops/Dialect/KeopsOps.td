@@ -14,7 +14,9 @@
 
 include "keops/Dialect/PointwiseOps.td"
 include "keops/Dialect/VectorOps.td"
+include "keops/Dialect/SpecialOps.td"
 include "keops/Dialect/FormulaOps.td"
+include "keops/Dialect/ProgramOps.td"
 include "keops/Dialect/TileOps.td"
 
 #endif // KEOPS_DIALECT_KEOPSOPS_TD

@@ -82,7 +82,8 @@ def Keops_SoftmaxAttr : Keops_Summation<"Softmax", "softmax",
   }];
 }
 
-def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum", ["buildFoldGradient"]> {
+def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum",
+    ["buildTangent", "buildAdjoint", "buildFoldGradient"]> {
   let summary = "smallest or largest of each component, and where it is";
   let description = [{
     Among equal terms the smallest index wins. NaN terms are passed over; over
@@ -97,7 +98,8 @@ def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum", ["buildFoldGrad
   }];
 }
 
-def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest", ["buildFoldGradient"]> {
+def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest",
+    ["buildTangent", "buildAdjoint", "buildFoldGradient"]> {
   let summary = "the k smallest of each component in increasing order, and where they are";
   let description = [{
     Ties are ordered by index. NaN and +inf terms are passed over; ranks that no

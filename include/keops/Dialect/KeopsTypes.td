@@ -53,6 +53,9 @@ def Keops_Number : Type<CPred<"::llvm::isa<::keops::VecType>($_self) && "
 def Keops_Mask : Type<CPred<"::llvm::isa<::keops::VecType>($_self) && "
     "::llvm::cast<::keops::VecType>($_self).getElementType().isInteger(1)">,
     "keops vector of i1", "::keops::VecType">;
+def Keops_RowNumbers : Type<CPred<"::llvm::isa<::keops::VecType>($_self) && "
+    "::llvm::cast<::keops::VecType>($_self).getElementType().isInteger(64)">,
+    "keops vector of row numbers, i64", "::keops::VecType">;
 def Keops_Scalar : Type<CPred<"::llvm::isa<::keops::VecType>($_self) && "
     "::llvm::cast<::keops::VecType>($_self).getDim() == 1">,
     "keops vector of dimension 1", "::keops::VecType">;

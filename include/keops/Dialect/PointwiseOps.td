@@ -99,7 +99,7 @@ def Keops_Log1pOp : Keops_UnaryOp<"log1p", "Log1p", "Log1p"> {
 def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> { let summary = "hyperbolic sine"; }
 def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> { let summary = "hyperbolic cosine"; }
 def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> { let summary = "tangent of radians"; }
-def Keops_LgammaOp : Keops_UnaryKindOp<"lgamma", "Lgamma", "Lgamma"> {
+def Keops_LgammaOp : Keops_UnaryOp<"lgamma", "Lgamma", "Lgamma"> {
   let summary = "logarithm of the absolute value of the gamma function; inf at 0, −1, −2, …";
 }
 

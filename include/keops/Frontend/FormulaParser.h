@@ -131,6 +131,8 @@ struct ReductionInfo {
   llvm::StringRef name; ///< canonical, for example "KMin_ArgKMin"
   bool takesK = false;
   Weight weight = Weight::None;
+  bool adds = false;      ///< so that a scheme of summation means something
+  bool isComputed = true; ///< false for what other programs name and nobody calls
 };
 
 /// Finds a reduction under any of its names, with or without `_Reduction`,
@@ -138,8 +140,8 @@ struct ReductionInfo {
 /// there is no such reduction.
 std::optional<ReductionInfo> findReduction(llvm::StringRef name);
 
-/// Canonical names of all reductions.
-std::vector<llvm::StringRef> reductionNames();
+/// All reductions, each once.
+std::vector<ReductionInfo> allReductions();
 
 /// What is wrong with the K and the weight of `reduction`, if anything.
 std::optional<Diagnostic> checkReduction(const Expression &reduction);

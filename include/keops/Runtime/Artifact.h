@@ -38,8 +38,9 @@ inline DType realType(DType type) { return type == DType::C64 ? DType::F32 : typ
 /// Real numbers in one element.
 inline int64_t partsOf(DType type) { return realType(type) == type ? 1 : 2; }
 
-/// What the rows of an argument run over, seen from the kernel: `Row` is the
-/// index that the result keeps, `Column` the one that is reduced away.
+/// What the rows of an array run over, seen from the kernel: `Row` is the
+/// index that the result keeps, `Column` the one that is reduced away. In a
+/// program it is the first result that has an index which says what `Row` is.
 enum class Axis : uint8_t { Row = 0, Column = 1, Parameter = 2 };
 
 /// One array that the kernel reads: `dim` components a row.
@@ -50,18 +51,18 @@ struct ArgumentInfo {
 };
 
 /// One array that the kernel writes: `dim` components a row, which the caller
-/// may view as `shape` (its product is `dim`; empty means {dim}).
+/// may view as `shape` (its product is `dim`; empty means {dim}). Results of a
+/// kernel all have a row for each of its rows.
 struct ResultInfo {
   DType type = DType::F32;
   int64_t dim = 1;
   std::vector<int64_t> shape;
+  Axis axis = Axis::Row;
 };
 
-/// Compiled code and its launch rule.
-struct Artifact {
-  std::string target;     ///< processor name, for example "znver3"
-  std::string entry;      ///< stem of the symbols `<entry>_accumulate` and `<entry>_finalize`
-  std::string code;       ///< bytes of a relocatable object file
+/// How one kernel is launched.
+struct LaunchRule {
+  std::string entry; ///< stem of the symbols `<entry>_accumulate` and `<entry>_finalize`
   std::vector<ArgumentInfo> arguments;
   std::vector<ResultInfo> results;
   int64_t rowsPerBlock = 0;   ///< largest `rowEnd - rowBegin` of one call
@@ -69,7 +70,50 @@ struct Artifact {
   int64_t columnsPerTile = 0; ///< column splits are multiples of this
   int64_t stateBytes = 0;     ///< memory of one block's reduction state, a multiple of 64
   int64_t scratchBytes = 0;   ///< memory that one call works in, a multiple of 64
-  std::string explanation;    ///< the schedule in words, for people
+};
+
+/// An array that a step of a program reads or writes: number `number` among
+/// what the caller gives, what the caller gets, or what steps leave for others.
+struct StepArray {
+  enum class Kind : uint8_t { Argument = 0, Result = 1, Temporary = 2 };
+  Kind kind = Kind::Argument;
+  int64_t number = 0;
+};
+
+/// One step of a program. The operation says what `inputs` and `outputs` are:
+///
+/// - Launch: those of kernel number `kernel`.
+/// - Gather: from (operand, row numbers) to the result of `keops.gather`.
+/// - Scatter: from (operand, row numbers) to the result of a total `keops.scatter`.
+/// - Copy: from one array to another.
+///
+/// `rows` is what the rows of the outputs run over, and `columns` what a kernel
+/// reduces, what a gather takes rows of, and what a scatter sums over.
+struct Step {
+  enum class Operation : uint8_t { Launch = 0, Gather = 1, Scatter = 2, Copy = 3 };
+  Operation operation = Operation::Launch;
+  Axis rows = Axis::Row;
+  Axis columns = Axis::Column;
+  int64_t kernel = 0;
+  int64_t groups = 1;
+  std::vector<StepArray> inputs;
+  std::vector<StepArray> outputs;
+};
+
+/// Compiled code and how it is called. Without steps it is one kernel, and the
+/// artifact is its launch rule. With steps it is a program: arguments and results
+/// are those of the whole, and the other fields of the rule mean nothing.
+struct Artifact : LaunchRule {
+  std::string target;                    ///< processor name, for example "znver3"
+  std::string code;                      ///< bytes of a relocatable object file
+  std::string explanation;               ///< the schedule in words, for people
+  std::vector<LaunchRule> kernels;       ///< of a program
+  std::vector<ArgumentInfo> temporaries; ///< of a program
+  std::vector<Step> steps;               ///< in this order
+
+  bool isProgram() const { return !steps.empty(); }
+  int64_t numKernels() const { return isProgram() ? static_cast<int64_t>(kernels.size()) : 1; }
+  const LaunchRule &kernel(int64_t number) const { return isProgram() ? kernels[number] : *this; }
 };
 
 /// Serialises to bytes; `deserialize` gives the same artifact back, or nothing
@@ -85,17 +129,17 @@ std::optional<Artifact> deserialize(const std::string &bytes);
 /// rows) in order and writes rows [rowBegin, rowEnd) of the outputs.
 /// Compiled code reads this struct by field offset: change both together.
 struct KernelFrame {
-  const void *const *inputs = nullptr;         ///< one per argument
-  const int64_t *rowStrides = nullptr;         ///< per argument, in elements
-  const int64_t *componentStrides = nullptr;   ///< per argument, in elements
-  void *const *outputs = nullptr;              ///< one per result, row-major and contiguous
-  const int64_t *intervals = nullptr;          ///< pairs [begin, end) of columns
+  const void *const *inputs = nullptr;       ///< one per argument
+  const int64_t *rowStrides = nullptr;       ///< per argument, in elements
+  const int64_t *componentStrides = nullptr; ///< per argument, in elements
+  void *const *outputs = nullptr;            ///< one per result, row-major and contiguous
+  const int64_t *intervals = nullptr;        ///< pairs [begin, end) of columns
   int64_t numIntervals = 0;
   int64_t rowBegin = 0;
   int64_t rowEnd = 0;
-  void *state = nullptr;                       ///< 64-byte aligned
+  void *state = nullptr; ///< 64-byte aligned
   int64_t numStates = 1;
-  void *scratch = nullptr;                     ///< `scratchBytes`, 64-byte aligned
+  void *scratch = nullptr; ///< `scratchBytes`, 64-byte aligned
 };
 
 } // namespace keops::runtime

@@ -13,12 +13,11 @@
 #ifndef KEOPS_RUNTIME_CPUDEVICE_H
 #define KEOPS_RUNTIME_CPUDEVICE_H
 
-#include "keops/Runtime/Artifact.h"
+#include "keops/Runtime/CpuModule.h"
 #include "keops/Runtime/Ranges.h"
 
 namespace keops::runtime {
 
-class CpuModule;
 class ThreadPool;
 
 /// The arrays and sizes of one launch; the fields mean what they mean in
@@ -41,10 +40,10 @@ struct CpuCall {
   const int64_t *batchStrides = nullptr;
 };
 
-/// Computes all rows of the outputs. May be called from several threads at
-/// once. Throws std::bad_alloc if there is no memory to work in; outputs are
-/// then incomplete.
-void launch(const Artifact &artifact, const CpuModule &module, const CpuCall &call, ThreadPool &pool);
+/// Computes all rows of the outputs of one kernel. May be called from several
+/// threads at once. Throws std::bad_alloc if there is no memory to work in;
+/// outputs are then incomplete.
+void launch(const LaunchRule &rule, const CpuModule::Entries &code, const CpuCall &call, ThreadPool &pool);
 
 } // namespace keops::runtime
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // A module owns executable memory that holds one artifact's object code and
-// knows its two entry points. No linker header stands behind this one.
+// knows the two entry points of each of its kernels. No linker header stands behind this one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -17,6 +17,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace keops::runtime {
 
@@ -35,16 +36,19 @@ public:
   CpuModule(const CpuModule &) = delete;
   CpuModule &operator=(const CpuModule &) = delete;
 
-  void accumulate(const KernelFrame &frame) const { accumulateEntry(&frame); }
-  void finalize(const KernelFrame &frame) const { finalizeEntry(&frame); }
+  /// The code of one kernel.
+  struct Entries {
+    EntryPoint accumulate = nullptr;
+    EntryPoint finalize = nullptr;
+  };
+  const Entries &kernel(int64_t number) const { return entries[number]; }
 
 private:
   struct Linker;
   explicit CpuModule(std::unique_ptr<Linker> linker);
 
   std::unique_ptr<Linker> linker;
-  EntryPoint accumulateEntry = nullptr;
-  EntryPoint finalizeEntry = nullptr;
+  std::vector<Entries> entries;
 };
 
 } // namespace keops::runtime

@@ -10,7 +10,7 @@
 // for a dense launch, one for each cluster and each gap between clusters for a
 // block-sparse one, and all of them again for each batch.
 //
-// The plan depends on the sizes, the ranges and the artifact alone, so a result
+// The plan depends on the sizes, the ranges and the rule alone, so a result
 // is the same bit for bit whatever the number of threads.
 //
 //===----------------------------------------------------------------------===//
@@ -61,13 +61,13 @@ struct PlannedBlock {
 class LaunchPlan {
 public:
   LaunchPlan() = default;
-  LaunchPlan(const Artifact &artifact, int64_t rows, int64_t columns, int64_t batches = 1,
+  LaunchPlan(const LaunchRule &rule, int64_t rows, int64_t columns, int64_t batches = 1,
              const Ranges *ranges = nullptr) {
-    make(artifact, rows, columns, batches, ranges);
+    make(rule, rows, columns, batches, ranges);
   }
 
   /// Plans anew, in the memory of the last plan.
-  void make(const Artifact &artifact, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges);
+  void make(const LaunchRule &rule, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges);
   /// Gives back what a large plan took.
   void release();
 
@@ -91,7 +91,7 @@ private:
   void addSegment(int64_t rowBegin, int64_t rowEnd);
   void addIntervals(const int64_t *columns, int64_t count);
   int64_t columnsOf(const IntervalList &list) const;
-  void cut(Segment &segment, const Artifact &artifact, int64_t wanted);
+  void cut(Segment &segment, const LaunchRule &rule, int64_t wanted);
   void split(Segment &segment, int64_t columnsPerSplit);
 
   std::vector<int64_t> intervals;

@@ -19,9 +19,9 @@ namespace keops {
 
 /// Operations that one pair needs, for all components.
 struct PairCost {
-  int64_t plain = 0;   ///< additions, products, comparisons
-  int64_t special = 0; ///< exponentials, divisions and their like
-  int64_t joined = 0;  ///< plain ones that are part of another: the product of a multiply-add, a sign
+  int64_t plain = 0;        ///< additions, products, comparisons
+  int64_t special = 0;      ///< exponentials, divisions and their like
+  int64_t joined = 0;       ///< plain ones that are part of another: the product of a multiply-add, a sign
   int64_t rowValues = 0;    ///< components of row variables in use
   int64_t columnValues = 0; ///< components of column variables in use
   int64_t stateValues = 0;  ///< elements of the reductions' states in registers
@@ -30,6 +30,9 @@ struct PairCost {
 };
 
 PairCost costOfPair(FormulaFuncOp formula);
+
+/// About how many instructions that is on a CPU, for numbers of `bytes` bytes.
+int64_t instructionsOfPair(const PairCost &cost, int64_t bytes);
 
 /// What could bound the speed of the loop over pairs.
 enum class Limit { Arithmetic, Special, Loads, Memory };

@@ -125,4 +125,61 @@ def KeopsFactorize : Pass<"keops-factorize", "::keops::FormulaFuncOp"> {
   ];
 }
 
+def KeopsMoveRows : Pass<"keops-move-rows", "::keops::FormulaFuncOp"> {
+  let summary = "Compute for rows what is asked of a few pairs";
+  let description = [{
+    A `keops.gather` of a value that depends on the gathered index becomes the
+    same formula of gathered arguments, once for each row number. So does a sum of
+    a value that is linear in a `keops.scatter`, and zero where that is: over the
+    scattered index, the terms that are left are added; over the other one, a
+    `keops.scatter total` adds them to the rows that they belong to. None of it
+    takes a pass over the pairs.
+
+    ```mlir
+    %d = keops.mul %x, %y : <1xf32, i>, <1xf32, j>
+    %c = keops.scatter %e over j [%places] : <1xf32, i>, <1xi64, i>
+    %t = keops.mul %c, %d : <1xf32, ij>, <1xf32, ij>
+    %s = keops.reduce #keops.sum over j (%t) : (<1xf32, ij>) -> <1xf32, i>
+    // becomes
+    %near = keops.gather %y over j [%places] : <1xf32, j>, <1xi64, i>
+    %d = keops.mul %x, %near : <1xf32, i>, <1xf32, i>
+    %s = keops.mul %e, %d : <1xf32, i>, <1xf32, i>
+    ```
+
+    Arguments, results of reductions and row numbers are gathered; what is
+    computed from them is computed again. A scatter that is used in another way
+    is an error.
+  }];
+}
+
+def KeopsSplitPasses : Pass<"keops-split-passes", "::mlir::ModuleOp"> {
+  let summary = "Cut a formula whose reductions need each other into passes";
+  let description = [{
+    A formula becomes a `keops.program` and formulas with reductions over one
+    index that do not need each other, which is what one pass over the pairs can
+    compute. Reductions that may share a pass do. What a later pass needs of an
+    earlier one is computed there as far as it has that pass's rows, once per row,
+    and becomes a result of the one and an argument of the other.
+
+    ```mlir
+    keops.formula @f(%x: …, %y: …, %e: …) -> !keops.vec<1xf32> {
+      %0 = keops.mul %x, %y : <1xf32, i>, <1xf32, j>
+      %1 = keops.reduce #keops.sum over j (%0) : (<1xf32, ij>) -> <1xf32, i>
+      %2 = keops.mul %1, %e : <1xf32, i>, <1xf32, i>
+      %3 = keops.reduce #keops.sum over i once (%2) : (<1xf32, i>) -> <1xf32>
+      keops.return %3 : <1xf32>
+    }
+    // becomes
+    keops.program @f(%x: …, %y: …, %e: …) -> !keops.vec<1xf32> {
+      %0 = keops.call @f_0 over j (%x, %y, %e) : (…) -> !keops.vec<1xf32, i>   // %2 of above
+      %1 = keops.call @f_1 over i (%0) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32>
+      keops.return %1 : !keops.vec<1xf32>
+    }
+    ```
+
+    A formula that is one pass is left as it is. It is an error if an op that
+    moves rows has a value for each pair.
+  }];
+}
+
 #endif // KEOPS_TRANSFORMS_PASSES_TD

@@ -218,6 +218,24 @@ const std::vector<OpCase> &opCases() {
        {1, 5, 0.5, -0.5, 0, -3, inf, nan},
        {},
        {0, std::log(24.0), std::log(M_PI) / 2, std::log(4 * M_PI) / 2, inf, inf, inf, nan}},
+      // Where terms cancel, the digits left over say little: `PolygammaKeepsItsBound` has such points.
+      {"keops.polygamma",
+       "%r = keops.polygamma 0 %a : A",
+       {0.5, 10, 1e6, inf, 0, -1, -inf, nan},
+       {},
+       {-1.9635100260214235, 2.2517525890667211, 13.815510057964191, inf, nan, nan, nan, nan}},
+      {"keops.polygamma",
+       "%r = keops.polygamma 1 %a : A",
+       {1, 0.5, -0.5, inf, -3},
+       {},
+       {M_PI * M_PI / 6, M_PI * M_PI / 2, M_PI * M_PI / 2 + 4, 0, nan}},
+      {"keops.polygamma", "%r = keops.polygamma 2 %a : A", {1}, {}, {-2.4041138063191885}},
+      // 3! Σ (1/2 + k)⁻⁴ = π⁴, and two terms more below.
+      {"keops.polygamma",
+       "%r = keops.polygamma 3 %a : A",
+       {0.5, -0.5},
+       {},
+       {std::pow(M_PI, 4), std::pow(M_PI, 4) + 96}},
       // Row 0; `IndicesCountRows` has the others.
       {"keops.index",
        "%i = keops.index : !keops.vec<1xf64, i>\n %r = keops.add %a, %i : A, !keops.vec<1xf64, i>",
@@ -253,6 +271,23 @@ const std::vector<OpCase> &opCases() {
        {0, inf},
        {0, 1},
        {0, 1, inf, inf}},
+      {"keops.reverse", "%r = keops.reverse %a : A", {1, nan, 3}, {}, {3, nan, 1}},
+      // What lies before component 0 is not looked at, nor its weights.
+      {"keops.recur", "%r = keops.recur %a by %b lags [1] : A, B", {1, 1, 1, 1}, {nan, 2, 3, -1}, {1, 3, 10, -9}},
+      {"keops.recur", "%r = keops.recur %a by %b, %a lags [2, 1] : A, B, A", {1, 2, 3}, {nan, inf, 5}, {1, 4, 20}},
+      {"keops.recur", "%r = keops.recur %a by %b lags [3] : A, B", {1, 2}, {nan, nan}, {1, 2}},
+      // Costs in rows of two: at the borders there is one step, inside the steps share.
+      {"keops.soft_step",
+       "%r = keops.soft_step diagonal %a in 2 smooth %b : A, B",
+       {0, 0, std::log(4.0), nan},
+       {1},
+       {0, 0, 0, 4.0 / 9}},
+      {"keops.soft_step",
+       "%r = keops.soft_step down %a in 2 smooth %b : A, B",
+       {5, 5, 5, nan},
+       {1},
+       {0, 0, 1, 1.0 / 3}},
+      {"keops.soft_step", "%r = keops.soft_step right %a in 2 smooth %b : A, B", {0, inf, 0, 1}, {2}, {0, 1, 0, 0.5}},
       {"keops.broadcast", "%r = keops.broadcast %a to 3 : A", {7}, {}, {7, 7, 7}},
       {"keops.concat", "%r = keops.concat %a, %b : A, B", {1, 2}, {3, 4, 5}, {1, 2, 3, 4, 5}},
       {"keops.slice", "%r = keops.slice %a[1, 2] : A", {1, 2, 3, 4}, {}, {2, 3}},
@@ -321,6 +356,37 @@ TEST_F(InterpreterTest, KnownNumbersOfEveryOp) {
     std::vector<InterpreterRow> rows = run(text, {{test.a}, {test.b}}, 1, 1);
     ASSERT_EQ(rows.size(), 1u) << text;
     expectSame(rows[0].values, test.expected, test.line);
+  }
+}
+
+/// Values where terms cancel, and ψₙ(x + 1) − ψₙ(x) = (−1)ⁿ n! / xⁿ⁺¹ on either side of 0, for all orders.
+TEST_F(InterpreterTest, PolygammaKeepsItsBound) {
+  auto at = [&](int order, double x) {
+    std::vector<InterpreterRow> rows =
+        run("keops.formula @f(%a: " + number(1) + ") -> " + number(1) + " {\n%r = keops.polygamma " +
+                std::to_string(order) + " %a : " + number(1) + "\nkeops.return %r : " + number(1) + "\n}\n",
+            {{{x}}}, 1, 1);
+    return std::pair(rows.at(0).values.at(0), rows.at(0).bounds.at(0));
+  };
+  for (auto [order, x, expected] : {std::tuple(0, 1.0, -0.57721566490153286),
+                                    {0, -0.5, 0.036489973978576521},
+                                    {2, -0.5, -0.8287966442343200},
+                                    {0, 1.4616321449683622, 0.0}}) {
+    auto [value, bound] = at(order, x);
+    EXPECT_LE(std::fabs(value - expected), bound) << "order " << order << " at " << x;
+    EXPECT_LT(bound, 1e-12) << "order " << order << " at " << x;
+  }
+  double factorial = 1;
+  for (int order = 0; order <= PolygammaOp::maxOrder; ++order) {
+    factorial *= order > 1 ? order : 1;
+    for (double x : {0.25, 0.75, 1.5, 7.0, 60.0, -0.25, -0.625, -3.375}) {
+      auto [above, boundAbove] = at(order, x + 1);
+      auto [value, bound] = at(order, x);
+      double step = (order % 2 ? -1 : 1) * factorial / std::pow(x, order + 1);
+      EXPECT_LE(std::fabs(above - value - step), bound + boundAbove + 1e-13 * std::fabs(step))
+          << "order " << order << " at " << x;
+      EXPECT_LT(bound, 1e-12 * (1 + std::fabs(value) + std::fabs(step))) << "order " << order << " at " << x;
+    }
   }
 }
 
@@ -697,6 +763,41 @@ TEST_F(InterpreterTest, OverflowOfFloat32IsUncertain) {
     })";
   EXPECT_EQ(run(text, {{{100}}}, 1, 1)[0].bounds[0], inf);
   EXPECT_LT(run(text, {{{80}}}, 1, 1)[0].bounds[0], inf);
+}
+
+//===----------------------------------------------------------------------===//
+// Rows by number
+//===----------------------------------------------------------------------===//
+
+/// y has three rows, i has two with two row numbers each; x depends on i.
+TEST_F(InterpreterTest, GathersAndScatters) {
+  std::string text = R"(
+    keops.formula @f(%x: !keops.vec<1xf64, i>, %y: !keops.vec<2xf64, j>, %r: !keops.vec<2xi64, i>) ->
+        (!keops.vec<4xf64, i>, !keops.vec<2xf64, i>, !keops.vec<4xf64, i>, !keops.vec<1xf64, j>, !keops.vec<2xf64, j>) {
+      %rows = keops.gather %y over j [%r] : !keops.vec<2xf64, j>, !keops.vec<2xi64, i>
+      %own = keops.gather %y over j [%r] groups 2 : !keops.vec<2xf64, j>, !keops.vec<2xi64, i>
+      %p = keops.mul %x, %y : !keops.vec<1xf64, i>, !keops.vec<2xf64, j>
+      %pairs = keops.gather %p over j [%r] : !keops.vec<2xf64, ij>, !keops.vec<2xi64, i>
+      %two = keops.concat %x, %x : !keops.vec<1xf64, i>, !keops.vec<1xf64, i>
+      %s = keops.scatter %two over j [%r] : !keops.vec<2xf64, i>, !keops.vec<2xi64, i>
+      %sum = keops.reduce #keops.sum over i (%s) : (!keops.vec<1xf64, ij>) -> !keops.vec<1xf64, j>
+      %total = keops.scatter total %two over j [%r] groups 2 : !keops.vec<2xf64, i>, !keops.vec<2xi64, i>
+      keops.return %rows, %own, %pairs, %sum, %total : !keops.vec<4xf64, i>, !keops.vec<2xf64, i>, !keops.vec<4xf64, i>,
+          !keops.vec<1xf64, j>, !keops.vec<2xf64, j>
+    })";
+  std::vector<Array> arrays = {{{10}, {100}, {0}}, {{1, 2}, {3, 4}, {5, 6}}, {{2, 0}, {2, 2}, {0, 0}}};
+  // Row 0 of i and of j.
+  std::vector<InterpreterRow> first = run(text, arrays, 2, 3);
+  ASSERT_EQ(first.size(), 5u);
+  expectSame(first[0].values, {5, 6, 1, 2}, "rows");
+  expectSame(first[1].values, {5, 2}, "rows of each component");
+  expectSame(first[2].values, {50, 60, 10, 20}, "pairs");
+  expectSame(first[3].values, {10}, "sum for row 0");
+  expectSame(first[4].values, {0, 10}, "sum of each component for row 0");
+  expectSame(again(arrays, 2, 3, 1)[2].values, {500, 600, 500, 600}, "pairs of row 1");
+  std::vector<InterpreterRow> last = again(arrays, 2, 3, 2);
+  expectSame(last[3].values, {210}, "sum for row 2");
+  expectSame(last[4].values, {110, 100}, "sum of each component for row 2");
 }
 
 } // namespace

@@ -365,8 +365,8 @@ TEST(ReductionTest, NamesOfOneReduction) {
   EXPECT_EQ(reduction("Max_SumShiftExpWeight_Reduction(g,0,x)"), "Max_SumShiftExp(g,x to Vi)");
   EXPECT_EQ(reduction("SoftMax_Reduction(g,0,x)"), "SumSoftMaxWeight(g,x to Vi)");
   EXPECT_EQ(reduction("Zero_Reduction(3,0)"), "Sum(Zero(3) to Vi)");
-  for (llvm::StringRef name : reductionNames())
-    EXPECT_EQ(findReduction(name)->name, name);
+  for (const ReductionInfo &info : allReductions())
+    EXPECT_EQ(findReduction(info.name)->name, info.name);
 }
 
 TEST(ReductionTest, ErrorsNameTheForm) {

@@ -34,10 +34,37 @@ Artifact sample() {
   return artifact;
 }
 
-void expectEqual(const Artifact &a, const Artifact &b) {
-  EXPECT_EQ(a.target, b.target);
+/// A program of two kernels and a move.
+Artifact program() {
+  Artifact artifact = sample();
+  LaunchRule first = sample(), second = sample();
+  second.entry = "kernel_1";
+  second.rowsPerBlock = 7;
+  artifact.kernels = {first, second};
+  artifact.results[1].axis = Axis::Parameter;
+  artifact.temporaries = {{Axis::Column, DType::I64, 4}, {Axis::Row, DType::F64, 2}};
+  using Kind = StepArray::Kind;
+  artifact.steps = {
+      {Step::Operation::Launch, Axis::Column, Axis::Row, 1, 1, {{Kind::Argument, 2}}, {{Kind::Temporary, 0}}},
+      {Step::Operation::Scatter,
+       Axis::Row,
+       Axis::Column,
+       0,
+       2,
+       {{Kind::Argument, 0}, {Kind::Temporary, 0}},
+       {{Kind::Temporary, 1}}},
+      {Step::Operation::Launch,
+       Axis::Row,
+       Axis::Parameter,
+       0,
+       1,
+       {{Kind::Temporary, 1}},
+       {{Kind::Result, 0}, {Kind::Result, 1}}}};
+  return artifact;
+}
+
+void expectEqual(const LaunchRule &a, const LaunchRule &b) {
   EXPECT_EQ(a.entry, b.entry);
-  EXPECT_EQ(a.code, b.code);
   ASSERT_EQ(a.arguments.size(), b.arguments.size());
   for (size_t i = 0; i < a.arguments.size(); ++i) {
     EXPECT_EQ(a.arguments[i].axis, b.arguments[i].axis);
@@ -49,13 +76,47 @@ void expectEqual(const Artifact &a, const Artifact &b) {
     EXPECT_EQ(a.results[i].type, b.results[i].type);
     EXPECT_EQ(a.results[i].dim, b.results[i].dim);
     EXPECT_EQ(a.results[i].shape, b.results[i].shape);
+    EXPECT_EQ(a.results[i].axis, b.results[i].axis);
   }
   EXPECT_EQ(a.rowsPerBlock, b.rowsPerBlock);
   EXPECT_EQ(a.rowGranularity, b.rowGranularity);
   EXPECT_EQ(a.columnsPerTile, b.columnsPerTile);
   EXPECT_EQ(a.stateBytes, b.stateBytes);
   EXPECT_EQ(a.scratchBytes, b.scratchBytes);
+}
+
+void expectEqual(const std::vector<StepArray> &a, const std::vector<StepArray> &b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].kind, b[i].kind);
+    EXPECT_EQ(a[i].number, b[i].number);
+  }
+}
+
+void expectEqual(const Artifact &a, const Artifact &b) {
+  EXPECT_EQ(a.target, b.target);
+  EXPECT_EQ(a.code, b.code);
   EXPECT_EQ(a.explanation, b.explanation);
+  expectEqual(static_cast<const LaunchRule &>(a), static_cast<const LaunchRule &>(b));
+  ASSERT_EQ(a.kernels.size(), b.kernels.size());
+  for (size_t i = 0; i < a.kernels.size(); ++i)
+    expectEqual(a.kernels[i], b.kernels[i]);
+  ASSERT_EQ(a.temporaries.size(), b.temporaries.size());
+  for (size_t i = 0; i < a.temporaries.size(); ++i) {
+    EXPECT_EQ(a.temporaries[i].axis, b.temporaries[i].axis);
+    EXPECT_EQ(a.temporaries[i].type, b.temporaries[i].type);
+    EXPECT_EQ(a.temporaries[i].dim, b.temporaries[i].dim);
+  }
+  ASSERT_EQ(a.steps.size(), b.steps.size());
+  for (size_t i = 0; i < a.steps.size(); ++i) {
+    EXPECT_EQ(a.steps[i].operation, b.steps[i].operation);
+    EXPECT_EQ(a.steps[i].rows, b.steps[i].rows);
+    EXPECT_EQ(a.steps[i].columns, b.steps[i].columns);
+    EXPECT_EQ(a.steps[i].kernel, b.steps[i].kernel);
+    EXPECT_EQ(a.steps[i].groups, b.steps[i].groups);
+    expectEqual(a.steps[i].inputs, b.steps[i].inputs);
+    expectEqual(a.steps[i].outputs, b.steps[i].outputs);
+  }
 }
 
 /// Offset of the 64-bit length of `code` in the bytes of `sample()`.
@@ -68,7 +129,7 @@ TEST(Artifact, NamesOfTypes) {
 }
 
 TEST(Artifact, RoundTrip) {
-  for (const Artifact &artifact : {sample(), Artifact()}) {
+  for (const Artifact &artifact : {sample(), program(), Artifact()}) {
     std::optional<Artifact> again = deserialize(serialize(artifact));
     ASSERT_TRUE(again.has_value());
     expectEqual(artifact, *again);
@@ -82,10 +143,24 @@ TEST(Artifact, BytesAreLittleEndian) {
 }
 
 TEST(Artifact, EveryTruncationIsNothing) {
-  std::string bytes = serialize(sample());
-  for (size_t size = 0; size < bytes.size(); ++size)
-    EXPECT_FALSE(deserialize(bytes.substr(0, size)).has_value()) << "first " << size << " bytes";
-  EXPECT_FALSE(deserialize(bytes + '\0').has_value()) << "one byte more";
+  for (const Artifact &artifact : {sample(), program()}) {
+    std::string bytes = serialize(artifact);
+    for (size_t size = 0; size < bytes.size(); ++size)
+      EXPECT_FALSE(deserialize(bytes.substr(0, size)).has_value()) << "first " << size << " bytes";
+    EXPECT_FALSE(deserialize(bytes + '\0').has_value()) << "one byte more";
+  }
+}
+
+/// A step that names what is not there would read anything.
+TEST(Artifact, NumbersBeyondTheirListsAreNothing) {
+  for (auto change : {+[](Artifact &artifact) { artifact.steps[0].kernel = 2; },
+                      +[](Artifact &artifact) { artifact.steps[0].inputs[0].number = 3; },
+                      +[](Artifact &artifact) { artifact.steps[1].outputs[0].number = 2; },
+                      +[](Artifact &artifact) { artifact.steps[2].outputs[1].number = -1; }}) {
+    Artifact artifact = program();
+    change(artifact);
+    EXPECT_FALSE(deserialize(serialize(artifact)).has_value());
+  }
 }
 
 TEST(Artifact, AlienBytesAreNothing) {
@@ -124,7 +199,7 @@ TEST(Artifact, UnknownEnumeratorsAreNothing) {
 }
 
 TEST(Artifact, FlippedBitsNeverCrash) {
-  std::string bytes = serialize(sample());
+  std::string bytes = serialize(program());
   std::mt19937 random(1);
   for (int round = 0; round < 20000; ++round) {
     std::string broken = bytes;

@@ -113,7 +113,7 @@ protected:
     const void *inputs[] = {x.data(), y.data(), parameter.data()};
     const int64_t rowStrides[] = {2, 3, 0}, componentStrides[] = {1, 1, 1};
     void *outputs[] = {out.data() + 1};
-    launch(artifact, *module, {inputs, rowStrides, componentStrides, outputs, rows, columns, threads}, pool);
+    launch(artifact, module->kernel(0), {inputs, rowStrides, componentStrides, outputs, rows, columns, threads}, pool);
 
     EXPECT_EQ(out.front(), -77);
     EXPECT_EQ(out.back(), -77);
@@ -349,7 +349,7 @@ TEST_F(CpuDeviceTest, BatchesHaveTheirOwnAddresses) {
     call.batchAxes = 2;
     call.batchSizes = sizes;
     call.batchStrides = strides;
-    launch(artifact, *module, call, pool);
+    launch(artifact, module->kernel(0), call, pool);
     EXPECT_EQ(out.back(), -77);
     for (int64_t a = 0; a < 3; ++a)
       for (int64_t b = 0; b < 2; ++b)

@@ -69,8 +69,8 @@ double run(const CpuModule &module) {
   alignas(64) double state[8];
   KernelFrame frame;
   frame.state = state;
-  module.accumulate(frame);
-  module.finalize(frame);
+  module.kernel(0).accumulate(&frame);
+  module.kernel(0).finalize(&frame);
   return state[0];
 }
 

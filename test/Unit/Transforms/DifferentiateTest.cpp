@@ -113,6 +113,27 @@ protected:
                    what + ", row " + std::to_string(row) + ", component " + std::to_string(d));
   }
 
+  /// Compares all results with what they are once rows are moved.
+  void checkMovedRows(const std::vector<Array> &arrays, unsigned numResults, int64_t rowsI, int64_t rowsJ) {
+    std::vector<Array> before;
+    for (unsigned number = 0; number < numResults; ++number)
+      before.push_back(evaluate(arrays, number, rowsI, rowsJ));
+    mlir::PassManager manager(&context);
+    manager.addNestedPass<FormulaFuncOp>(createKeopsMoveRows());
+    ASSERT_TRUE(mlir::succeeded(manager.run(*module)));
+    module->walk([&](mlir::Operation *op) {
+      auto type = op->hasTrait<MovesRows>() ? llvm::cast<VecType>(op->getResult(0).getType()) : VecType();
+      EXPECT_FALSE(type && type.getIndices() == IndexSet::IJ) << "a value of each pair is left";
+    });
+    for (unsigned number = 0; number < numResults; ++number) {
+      Array after = evaluate(arrays, number, rowsI, rowsJ);
+      ASSERT_EQ(after.size(), before[number].size());
+      for (size_t row = 0; row < after.size(); ++row)
+        for (size_t d = 0; d < after[row].size(); ++d)
+          expectNear(after[row][d], before[number][row][d], "result " + std::to_string(number) + " of moved rows");
+    }
+  }
+
   /// Between 0.15 and 0.9 and away from 0.5: in the domain of every function, far from each jump.
   Row draw(int64_t dim) {
     Row row;
@@ -145,6 +166,22 @@ struct OpCase {
   std::string line;
   int64_t dimA, dimB;
 };
+
+/// Lines that compute %t, constants one after the other, and its type in `type`.
+std::string constants(std::initializer_list<double> values, std::string &type) {
+  std::string lines, name;
+  for (double value : values) {
+    size_t count = lines.empty() ? 1 : std::stoul(type.substr(11)) + 1;
+    std::string number = "%n" + std::to_string(count), one = vec(1, "");
+    lines += number + " = keops.constant " + std::to_string(value) + " : " + one + "\n";
+    std::string whole = count == values.size() ? "%t" : "%t" + std::to_string(count);
+    if (count > 1)
+      lines += whole + " = keops.concat " + name + ", " + number + " : " + type + ", " + one + "\n";
+    name = count == 1 ? number : whole;
+    type = vec(count, "");
+  }
+  return lines;
+}
 
 /// Cases of ops that text cannot be made up for: those with attributes or masks.
 std::vector<OpCase> casesOf(llvm::StringRef name) {
@@ -200,6 +237,35 @@ std::vector<OpCase> casesOf(llvm::StringRef name) {
     return {{"%c = keops.constant 2.0 : !keops.vec<1xf64>\n %r = keops.mul %a, %c : A, !keops.vec<1xf64>", 3, 1}};
   if (name == "keops.one_hot")
     return {{"%r = keops.one_hot %a in 3 : A", 1, 1}};
+  if (name == "keops.polygamma")
+    return {{"%r = keops.polygamma 0 %a : A", 3, 1},
+            {"%m = keops.neg %a : A\n%r = keops.polygamma 0 %m : A", 3, 1},
+            {"%m = keops.neg %a : A\n%r = keops.polygamma 3 %m : A", 1, 1}};
+  if (name == "keops.bspline") {
+    // No point that is drawn is near a knot; the second case has a knot twice, and three times at an end.
+    std::string type, even = constants({-0.4, 0.05, 0.5, 0.95, 1.4, 1.9}, type), uneven, result;
+    std::vector<OpCase> cases;
+    for (const char *degree : {"0", "1", "2", "3"})
+      cases.push_back({even + "%r = keops.bspline %t at %a degree " + degree + " : " + type + ", A", 1, 1});
+    uneven = constants({0, 0, 0, 0.5, 0.5, 1, 1.5, 2}, type);
+    cases.push_back({uneven + "%r = keops.bspline %t at %a degree 2 : " + type + ", A", 1, 1});
+    return cases;
+  }
+  if (name == "keops.recur")
+    return {{"%r = keops.recur %a by %b lags [1] : A, B", 4, 4},
+            {"%r = keops.recur %a by %b, %a lags [3, 1] : A, B, A", 4, 4},
+            {"%r = keops.recur %a by %b, %b lags [2, 7] : A, B, B", 3, 3}};
+  if (name == "keops.soft_step")
+    return {{"%r = keops.soft_step diagonal %a in 3 smooth %b : A, B", 6, 1},
+            {"%r = keops.soft_step down %a in 2 smooth %b : A, B", 6, 1},
+            {"%r = keops.soft_step right %a in 1 smooth %b : A, B", 3, 1},
+            {"%r = keops.soft_step right %a in 3 smooth %b : A, B", 9, 1}};
+  if (name == "keops.soft_dtw")
+    return {
+        {"%g = keops.slice %b[0, 1] : B\n%r = keops.soft_dtw %a, %b smooth %g : A, B, !keops.vec<1xf64, i>", 3, 2},
+        {"%r = keops.soft_dtw %b, %a smooth %b : B, A, B", 4, 1},
+        {"%g = keops.constant 0.5 : !keops.vec<1xf64>\n%r = keops.soft_dtw %a, %b smooth %g : A, B, !keops.vec<1xf64>",
+         3, 4}};
   return {};
 }
 
@@ -257,8 +323,6 @@ TEST_F(DifferentiateTest, EveryOp) {
       continue;
     ++count;
     std::string op = name.getStringRef().str();
-    if (op == "keops.lgamma" || op == "keops.bspline" || op == "keops.soft_dtw") // have none yet
-      continue;
     EXPECT_NE(name.hasInterface<DifferentiableOpInterface>(), name.hasTrait<ZeroDerivative>())
         << op << " needs a derivative, or the trait ZeroDerivative, and not both";
     std::vector<OpCase> cases = casesOf(op);
@@ -319,6 +383,11 @@ TEST_F(DifferentiateTest, KinksAndPoles) {
       {"%r = keops.softplus %a : A", 0, 0.5},
       {"%r = keops.softplus %a : A", 1000, 1},
       {"%r = keops.softplus %a : A", -1000, 0},
+      {"%r = keops.lgamma %a : A", 0.5, -1.9635100260214235},
+      {"%r = keops.lgamma %a : A", 0, nan},
+      {"%r = keops.lgamma %a : A", -2, nan},
+      {"%r = keops.lgamma %a : A", inf, inf},
+      {"%r = keops.polygamma 0 %a : A", 1, M_PI * M_PI / 6},
   };
   for (const Case &test : cases) {
     std::string T = vec(1, ""), body;
@@ -390,6 +459,12 @@ constexpr ReductionCase kReductions[] = {
     {"#keops.logsumexp", "%f, %g", "!keops.vec<1xf64, ij>, !keops.vec<2xf64, ij>", 2},
     {"#keops.softmax", "%f, %q", "!keops.vec<1xf64, ij>, !keops.vec<1xf64, ij>", 1},
     {"#keops.softmax", "%f, %g", "!keops.vec<1xf64, ij>, !keops.vec<2xf64, ij>", 2},
+    {"#keops.extremum<min>", "%f", "!keops.vec<1xf64, ij>", 1},
+    // Each component is smallest or largest somewhere else.
+    {"#keops.extremum<max>", "%g", "!keops.vec<2xf64, ij>", 2},
+    {"#keops.extremum<min>", "%h", "!keops.vec<2xf64, K>", 2},
+    {"#keops.k_smallest<2, kmin>", "%f", "!keops.vec<1xf64, ij>", 2},
+    {"#keops.k_smallest<2, kmin>", "%g", "!keops.vec<2xf64, ij>", 4},
 };
 
 TEST_F(DifferentiateTest, EveryReduction) {
@@ -436,6 +511,7 @@ TEST_F(DifferentiateTest, EveryReduction) {
                    "<Ju, e> of argument " + std::to_string(n));
       checkGradient(arrays, 1, 7, 1, arrays[4], "gradient in y of the gradient in x", rowsI, rowsJ);
       checkGradient(arrays, 0, 8, 2, arrays[5], "gradient in x of the gradient in y", rowsI, rowsJ);
+      checkMovedRows(arrays, 9, rowsI, rowsJ);
     }
 }
 
