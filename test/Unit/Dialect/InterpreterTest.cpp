@@ -755,6 +755,19 @@ TEST_F(InterpreterTest, SmallMultiplesOfPowersOfTwoAreExact) {
   EXPECT_GT(run(text, {{{3000, 1, 1}}, {{1}}}, 1, 1)[0].bounds[0], 0);
 }
 
+TEST_F(InterpreterTest, AngleOfNegativeNumbersIsUncertain) {
+  const char *text = R"(
+    keops.formula @f(%x: !keops.vec<3xf64, i>, %y: !keops.vec<1xf64, i>) -> !keops.vec<3xf64, i> {
+      %0 = keops.atan2 %x, %y : !keops.vec<3xf64, i>, !keops.vec<1xf64, i>
+      keops.return %0 : !keops.vec<3xf64, i>
+    })";
+  InterpreterRow row = run(text, {{{0, -0.0, 0.5}}, {{-1}}}, 1, 1)[0];
+  EXPECT_EQ(row.bounds[0], inf);
+  EXPECT_EQ(row.bounds[1], inf);
+  EXPECT_LT(row.bounds[2], 1e-14);
+  EXPECT_LT(run(text, {{{0, -0.0, 0.5}}, {{1}}}, 1, 1)[0].bounds[0], 1e-14);
+}
+
 TEST_F(InterpreterTest, OverflowOfFloat32IsUncertain) {
   const char *text = R"(
     keops.formula @f(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
