@@ -28,7 +28,7 @@ using M = Matrix<double>;
 struct ProgramsTest : testing::Test {
   /// The gradient in y of Σ_i e_i log Σ_j exp(x_i·y_j), and that of Σ_i ⟨r_i, the three smallest |x_i − y_j|²⟩.
   Reduction inColumns = gradient(logsumexp(dot(x, y), Over::Columns), y, e);
-  Reduction ofNearest = gradient(Reduction{"KMin", sqdist(x, y), Over::Columns, 3}, y, r);
+  Reduction ofNearest = gradient(Reduction{"KMin", sqdist(x, y), Over::Columns, 3, nullptr, {}}, y, r);
   static inline const Formula x = rowVariable(0, 3), y = columnVariable(1, 3), e = rowVariable(2, 1),
                               r = rowVariable(2, 3);
   Engine engine{inMemory()};
