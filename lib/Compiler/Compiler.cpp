@@ -76,11 +76,9 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   llvm::PassInstrumentationCallbacks callbacks;
-  callbacks.registerShouldRunOptionalPassCallback([](StringRef name, llvm::Any) {
-    // The first compares each load of a loop with each store; loads and stores that could be joined are joined already.
-    // The second would repeat the loops that copy rows and columns, whose code nothing waits for.
-    return name != "LoopLoadEliminationPass" && name != "LoopUnrollPass";
-  });
+  // It compares each load of a loop with each store; loads and stores that could be joined are joined already.
+  callbacks.registerShouldRunOptionalPassCallback(
+      [](StringRef name, llvm::Any) { return name != "LoopLoadEliminationPass"; });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);

@@ -22,7 +22,7 @@ static void negateTerms(KernelOp kernel) {
   kernel.walk([&](NegOp op) { negations.push_back(op); });
   for (NegOp op : negations) {
     auto contract = op.getOperand().getDefiningOp<ContractOp>();
-    if (!contract || !contract->hasOneUse() || !isa<SumAttr>(contract.getReduction()))
+    if (!contract || !contract->hasOneUse() || !contract.getReduction().isLinearIn(llvm::SmallBitVector(1, true)))
       continue;
     Operation *yield = contract.getBody().front().getTerminator();
     OpBuilder builder(yield);

@@ -26,7 +26,6 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 namespace keops {
 #define GEN_PASS_DEF_KEOPSEXPANDDERIVATIVES
@@ -339,19 +338,9 @@ FailureOr<Value> Backward::run() {
 // All derivatives of a formula
 //===----------------------------------------------------------------------===//
 
-/// Derivatives are added as accurately as the sums that they are of.
-SumScheme keops::schemeOf(FormulaFuncOp formula) {
-  SumScheme scheme = SumScheme::Blocks;
-  formula.walk([&](ReduceOp reduce) {
-    llvm::TypeSwitch<Attribute>(reduce.getReduction()).Case<SumAttr, LogSumExpAttr, SoftmaxAttr>([&](auto sum) {
-      scheme = std::max(scheme, sum.getScheme());
-    });
-  });
-  return scheme;
-}
-
 static LogicalResult expandAll(FormulaFuncOp formula) {
   Block &body = formula.getBody().front();
+  // Derivatives are added as accurately as the sums that they are of.
   SumScheme scheme = schemeOf(formula);
   for (Operation &op : llvm::make_early_inc_range(body)) {
     if (!isa<GradOp, DiffOp>(op)) {

@@ -209,7 +209,8 @@ Value Mover::moved(GatherOp gather) {
 /// What replaces a sum of what is zero at nearly all pairs; null for others.
 Value Mover::moved(ReduceOp reduce) {
   Pairs pairs = sparse.lookup(reduce.getTerms()[0]);
-  if (!pairs || !isa<SumAttr>(reduce.getReduction()) || reduce.getOnce())
+  bool adds = reduce.getTerms().size() == 1 && reduce.getReduction().isLinearIn(llvm::SmallBitVector(1, true));
+  if (!pairs || !adds || reduce.getOnce())
     return {};
   SmallVector<Value> parts = valuesAt(reduce.getTerms()[0], pairs, true);
   if (reduce.getOver() != pairs.over)

@@ -17,7 +17,11 @@
 namespace keops {
 
 /// The most accurate scheme among the formula's reductions.
-SumScheme schemeOf(FormulaFuncOp formula);
+inline SumScheme schemeOf(FormulaFuncOp formula) {
+  SumScheme scheme = SumScheme::Blocks;
+  formula.walk([&](ReduceOp reduce) { scheme = std::max(scheme, reduce.getReduction().getScheme()); });
+  return scheme;
+}
 
 } // namespace keops
 

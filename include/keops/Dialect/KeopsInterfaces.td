@@ -135,6 +135,8 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
       "::llvm::SmallVector<::keops::ReductionResult>", "results", (ins "::llvm::ArrayRef<int64_t>":$dims)>,
     InterfaceMethod<"Columns handled together by `accumulate` at best.",
       "int64_t", "preferredChunk", (ins), [{}], [{ return 1; }]>,
+    InterfaceMethod<"How it adds; sums of its derivatives then add so, too. The first scheme if it adds nothing.",
+      "::keops::SumScheme", "getScheme", (ins), [{}], [{ return ::keops::SumScheme(); }]>,
     InterfaceMethod<"Sets the neutral element.",
       "void", "init", (ins "::keops::Lane &":$lane, "::keops::ReductionState &":$state)>,
     InterfaceMethod<[{
