@@ -286,8 +286,10 @@ LaneValue DoubleLane::binary(BinaryKind kind, LaneValue a, LaneValue b) {
     return rounded(power, std::fabs(power) * std::expm1(relative), 2);
   }
   case BinaryKind::Atan2: {
-    // Signs of zeros are not kept: beside the negative axis the angle is π or −π.
-    if (x == 0 && y < 0)
+    // Signs of zeros are not kept: at the origin the angle is 0, beside the negative axis π or −π.
+    if (x == 0 && y == 0 && a.error == 0 && b.error == 0)
+      return {{}, 0, 0};
+    if (std::fabs(x) <= a.error && y < b.error)
       return {{}, std::atan2(x, y), kInfinity};
     double distance = std::hypot(x, y), error = a.error + b.error;
     return rounded(std::atan2(x, y), error == 0 ? 0 : distance > 2 * error ? 2 * error / distance : kInfinity, 2);

@@ -383,7 +383,7 @@ static double applyBinary(BinaryKind kind, double a, double b) {
   case BinaryKind::Powf:
     return std::pow(a, b);
   case BinaryKind::Atan2:
-    return std::atan2(a, b);
+    return a == 0 && b == 0 ? 0 : std::atan2(a, b); // whatever the signs of the zeros, as lanes have it
   }
   llvm_unreachable("all kinds are handled");
 }

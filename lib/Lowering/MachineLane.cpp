@@ -233,8 +233,13 @@ LaneValue MachineLane::binary(BinaryKind kind, LaneValue x, LaneValue y) {
     return {arith::DivFOp::create(builder, loc, a, b)};
   case BinaryKind::Powf:
     return {math::PowFOp::create(builder, loc, a, b)};
-  case BinaryKind::Atan2:
-    return {math::Atan2Op::create(builder, loc, a, b)};
+  case BinaryKind::Atan2: {
+    // At the origin the angle is 0: the sign of a zero, which arithmetic does not keep, must not make it π. (C's atan2
+    // asks for that sign, and math.atan2 folds to NaN there.)
+    LaneValue zero = constant(0);
+    LaneValue origin = maskAnd(compare(CompareKind::EQ, {a}, zero), compare(CompareKind::EQ, {b}, zero));
+    return {math::Atan2Op::create(builder, loc, a, select(origin, constant(1), {b}).ssa)};
+  }
   }
   llvm_unreachable("all kinds are handled");
 }
