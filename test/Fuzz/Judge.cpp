@@ -236,7 +236,7 @@ void RowComparison::run(Reference &reference) {
   constexpr int64_t mostRows = 6, mostBatches = 3;
   // The reference knows the columns of the rows that it is asked for, and not those of others that a reduction within
   // would need.
-  if (!test.clusters.empty() && !reference.hasOneReduction())
+  if (!test.clusters.empty() && !reference.reducesRowsAlone())
     return;
   Random random(test.seed);
   for (int64_t batch : someOf(test.batches(), mostBatches, random))

@@ -51,8 +51,9 @@ std::vector<int64_t> Reference::dims() {
   return all;
 }
 
-bool Reference::hasOneReduction() {
-  return llvm::hasSingleElement(formulaOf(*module).getBody().getOps<ReduceOp>());
+bool Reference::reducesRowsAlone() {
+  auto reductions = formulaOf(*module).getBody().getOps<ReduceOp>();
+  return llvm::hasSingleElement(reductions) && (*reductions.begin()).getOver() == (keepsI() ? ReducedIndex::J : ReducedIndex::I);
 }
 
 std::vector<int64_t> Reference::columnsOf(int64_t row) const {
