@@ -1,4 +1,4 @@
-//===- Arrays.cpp - NumPy arrays as the engine sees them --------------------===//
+//===- Arrays.cpp - Arrays of Python as the engine sees them ----------------===//
 //
 // Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,6 +17,7 @@
 
 #include <cstring>
 #include <optional>
+#include <tuple>
 
 using namespace keops;
 using namespace keops::python;
@@ -103,7 +104,9 @@ bool ArrayView::tryHold(nb::handle object) {
   return found.has_value();
 }
 
-void ArrayView::refuse(nb::handle object, const std::string &what) {
+void ArrayView::refuse(nb::handle object, Library library, const std::string &what) {
+  if (library == Library::Torch)
+    refuseTensor(object, what);
   const NumPy &numpy = NumPy::get();
   if (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) != 1)
     raise(PyExc_TypeError,
@@ -163,11 +166,18 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
     isStrided &= array.componentStride == 1;
   if (isStrided || size == 0)
     return array;
-  auto [copy, memory] = makeArray(buffer.shape, buffer.ndim, array.type);
-  nb::object self = nb::borrow(buffer.obj);
-  NumPy::get().copyto(copy,
-                      elementType == DType::BF16 ? self.attr("view")(NumPy::get().typeObject(elementType)) : self);
-  array.data = memory;
+  nb::object copy;
+  if (tensor.is_valid()) {
+    copy = copyTensor(tensor);
+    array.data = reinterpret_cast<const void *>(nb::cast<uintptr_t>(copy.attr("data_ptr")()));
+  } else {
+    void *memory;
+    std::tie(copy, memory) = makeArray(buffer.shape, buffer.ndim, array.type, Library::NumPy);
+    nb::object self = nb::borrow(buffer.obj);
+    copyInto(copy, elementType == DType::BF16 ? self.attr("view")(NumPy::get().typeObject(elementType)) : self,
+             Library::NumPy);
+    array.data = memory;
+  }
   array.rowStride.reset();
   array.componentStride.reset();
   int64_t stride = array.rows * array.dim;
@@ -183,7 +193,9 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
 // Arrays that go out
 //===----------------------------------------------------------------------===//
 
-std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, size_t ndim, DType type) {
+std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, size_t ndim, DType type, Library library) {
+  if (library == Library::Torch)
+    return makeTensor(shape, ndim, type);
   NumPy &numpy = NumPy::get();
   nb::object sizes = nb::steal(PyTuple_New(ndim));
   for (size_t axis = 0; axis < ndim; ++axis)
@@ -200,4 +212,11 @@ std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, siz
   if (isBits)
     array = array.attr("view")(numpy.typeObject(type));
   return {std::move(array), memory};
+}
+
+void keops::python::copyInto(nb::handle destination, nb::handle source, Library library) {
+  if (library == Library::Torch)
+    destination.attr("copy_")(source);
+  else
+    NumPy::get().copyto(destination, source);
 }

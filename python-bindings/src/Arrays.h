@@ -1,13 +1,14 @@
-//===- Arrays.h - NumPy arrays as the engine sees them ----------------------===//
+//===- Arrays.h - Arrays of Python as the engine sees them ------------------===//
 //
 // Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Arrays come in through the buffer protocol, which costs a tenth of a
+// NumPy arrays come in through the buffer protocol, which costs a tenth of a
 // microsecond and holds the memory in place while the interpreter's lock is
-// released; they go out through `numpy.empty`.
+// released; they go out through `numpy.empty`. PyTorch tensors tell where they
+// are, and are described in the same terms.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +19,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +37,10 @@ struct NumPy {
   nanobind::object &typeObject(DType type) { return types[static_cast<int>(type)]; }
 };
 
-/// The memory of a NumPy array, held for as long as this object lives.
+/// Whose arrays a call takes and makes.
+enum class Library { NumPy, Torch };
+
+/// The memory of an array, held for as long as this object lives.
 class ArrayView {
 public:
   ArrayView() { buffer.obj = nullptr; }
@@ -44,12 +49,12 @@ public:
   ArrayView &operator=(const ArrayView &) = delete;
 
   /// Holds `object`, an argument or result that messages call `what()`, if it
-  /// is a NumPy array of a type that kernels know; throws TypeError otherwise.
-  /// To be called once.
+  /// is an array of that library, in the processor's memory, of a type that
+  /// kernels know; throws TypeError otherwise. To be called once.
   template <typename What>
-  void hold(nanobind::handle object, What &&what) {
-    if (!tryHold(object))
-      refuse(object, what());
+  void hold(nanobind::handle object, Library library, What &&what) {
+    if (library == Library::Torch ? !tryHoldTensor(object) : !tryHold(object))
+      refuse(object, library, what());
   }
 
   DType type() const { return elementType; }
@@ -75,10 +80,14 @@ public:
 private:
   bool tryHold(nanobind::handle object);
   bool tryHoldBits(nanobind::handle object);
-  [[noreturn]] static void refuse(nanobind::handle object, const std::string &what);
+  bool tryHoldTensor(nanobind::handle object);
+  [[noreturn]] static void refuse(nanobind::handle object, Library library, const std::string &what);
 
   Py_buffer buffer;
   DType elementType = DType::F32;
+  /// Of a tensor: what keeps its memory, and its sizes and strides in bytes.
+  nanobind::object tensor;
+  std::vector<Py_ssize_t> layout;
 };
 
 /// The types of numbers in arguments, for messages.
@@ -88,7 +97,21 @@ inline constexpr const char *kNumberTypes = "float16, bfloat16, float32 or float
 std::string shapeText(const int64_t *shape, size_t ndim);
 
 /// A new array, not initialised, and its memory.
-std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type);
+std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type, Library library);
+
+/// Copies the elements of one array into another of the same shape.
+void copyInto(nanobind::handle destination, nanobind::handle source, Library library);
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+/// Finds what calls need in the module `torch`.
+void loadTorch();
+[[noreturn]] void refuseTensor(nanobind::handle object, const std::string &what);
+std::pair<nanobind::object, void *> makeTensor(const int64_t *shape, size_t ndim, DType type);
+/// A tensor with the same elements, contiguous and aligned.
+nanobind::object copyTensor(nanobind::handle tensor);
 
 /// Throws a Python exception of class `type`, such as PyExc_ValueError.
 [[noreturn]] void raise(PyObject *type, const std::string &message);

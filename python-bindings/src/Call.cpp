@@ -35,8 +35,9 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
                    std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
                    std::optional<std::string> accumulator, bool compensated,
                    const std::optional<std::string> &complexType)
-    : reduction{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}},
+    : reductions{{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}}},
       declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated) {
+  Reduction &reduction = reductions.front();
   if (complexType)
     this->complexType = *complexType == runtime::nameOf(DType::C64) ? DType::C64 : DType::C128;
   if (reduction.formula.isReduction()) {
@@ -53,6 +54,43 @@ Callable::Callable(const std::string &name, const std::string &formula, std::vec
   if (reduction.weight)
     reduction.aliases = reduction.weight->declarations(reduction.aliases);
   this->declarations.insert(this->declarations.end(), reduction.aliases.begin() + declared, reduction.aliases.end());
+  places = {reduction.over == Over::Columns ? 0 : 1};
+}
+
+Callable::Callable(const Callable &base, std::vector<Reduction> reductions, std::vector<int> places,
+                   std::vector<std::string> declarations)
+    : reductions(std::move(reductions)), places(std::move(places)), declarations(std::move(declarations)),
+      // What a sum of derivatives adds is not what an extremum compares.
+      accumulator(base.accumulator), compensated(base.compensated) {}
+
+std::unique_ptr<Callable> Callable::derived(const std::vector<Place> &arguments,
+                                            const std::vector<std::vector<Step>> &chains) const {
+  auto variable = [&](size_t position) {
+    auto [place, dim] = arguments.at(position);
+    auto number = static_cast<int64_t>(position);
+    return place == 0 ? rowVariable(number, dim) : place == 1 ? columnVariable(number, dim) : parameter(number, dim);
+  };
+  std::vector<std::string> named = declarations, aliases = reduction().aliases;
+  for (size_t position = declarations.size(); position < arguments.size(); ++position) {
+    auto [place, dim] = arguments[position];
+    named.push_back("Var(" + std::to_string(position) + "," + std::to_string(dim) + "," + std::to_string(place) + ")");
+    aliases.push_back(named.back());
+  }
+  std::vector<Reduction> all;
+  std::vector<int> ends;
+  for (const std::vector<Step> &chain : chains) {
+    Reduction made = reduction();
+    made.aliases = aliases;
+    int place = places.front();
+    for (auto [isTangent, position, direction] : chain) {
+      made.derivatives.push_back({variable(position), variable(direction), isTangent});
+      if (!isTangent)
+        place = arguments[position].first;
+    }
+    all.push_back(std::move(made));
+    ends.push_back(place);
+  }
+  return std::unique_ptr<Callable>(new Callable(*this, std::move(all), std::move(ends), std::move(named)));
 }
 
 Sums Callable::sumsFor(DType type) const {
@@ -71,11 +109,36 @@ const Kernel &Callable::kernelFor(DType type) {
   std::unique_ptr<const Kernel> &slot = kernels[static_cast<int>(type)];
   if (slot)
     return *slot;
-  auto made = std::make_unique<const Kernel>(compile(reduction, type, sumsFor(type)));
+  auto made = std::make_unique<const Kernel>(compile(reductions, type, sumsFor(type)));
   // Another thread may have come first while this one compiled; its kernel may be running.
   if (!slot)
     slot = std::move(made);
   return *slot;
+}
+
+int Callable::axis() const {
+  auto indexed = std::find_if(places.begin(), places.end(), [](int place) { return place != 2; });
+  return indexed == places.end() ? 1 : 1 - *indexed;
+}
+
+nb::tuple Callable::signature(const std::string &type) {
+  DType found = DType::F32;
+  for (DType known : {DType::F64, DType::F16, DType::BF16})
+    if (type == runtime::nameOf(known))
+      found = known;
+  const Kernel &kernel = kernelFor(found);
+  int rows = 1 - axis();
+  auto placeOf = [&](Axis axis) { return axis == Axis::Parameter ? 2 : axis == Axis::Row ? rows : 1 - rows; };
+  nb::list arguments, results;
+  for (const ArgumentInfo &info : kernel.arguments())
+    arguments.append(nb::make_tuple(placeOf(info.axis), info.dim));
+  for (const ResultInfo &info : kernel.results()) {
+    nb::list shape;
+    for (int64_t size : info.shape)
+      shape.append(size);
+    results.append(nb::make_tuple(placeOf(info.axis), nb::tuple(shape), info.type == DType::I64));
+  }
+  return nb::make_tuple(nb::tuple(arguments), nb::tuple(results));
 }
 
 //===----------------------------------------------------------------------===//
@@ -98,11 +161,11 @@ std::string Callable::describe(size_t position) const {
 static int coreAxes(const ArgumentInfo &info) { return info.axis == Axis::Parameter ? 1 : 2; }
 
 /// "(D,)" of a parameter, "(M, D)" or "(N, D)" of others, for elements of `type`.
-static std::string expectedShape(const ArgumentInfo &info, Over over, DType type) {
+static std::string expectedShape(const ArgumentInfo &info, int axis, DType type) {
   std::string dim = std::to_string(info.dim / runtime::partsOf(type));
   if (info.axis == Axis::Parameter)
     return "(" + dim + ",)";
-  bool isIndexedByI = (info.axis == Axis::Row) == (over == Over::Columns);
+  bool isIndexedByI = (info.axis == Axis::Row) == (axis == 1);
   return (isIndexedByI ? "(M, " : "(N, ") + dim + ")";
 }
 
@@ -145,7 +208,7 @@ Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
                                  runtime::nameOf(view.type()));
     if (view.ndim() < ndim || view.shape(view.ndim() - 1) * parts != info.dim) {
       std::string message = describe(position) + ": expected an array of shape " +
-                            expectedShape(info, reduction.over, view.type()) +
+                            expectedShape(info, axis(), view.type()) +
                             (parts == 2 ? std::string(" of ") + runtime::nameOf(view.type()) : "") +
                             (view.ndim() > ndim ? " after batch dimensions" : "") + ", got shape " + view.shapeText();
       if (ndim == 2 && view.ndim() == 1 && info.dim == 1)
@@ -207,12 +270,13 @@ void Callable::checkBatches(const std::vector<ArrayView> &views, const std::vect
 DType Callable::resultType(const ResultInfo &result) const {
   if (!complexType || result.type == DType::I64)
     return result.type;
-  if (result.dim % 2 != 0 || reduction.k > 0)
-    raise(PyExc_ValueError, std::string("dtype: expected ") +
-                                (reduction.k > 0 ? "a reduction that keeps no K values"
-                                                 : "a formula with an even number of components, pairs of real ones,") +
-                                " for results of " + runtime::nameOf(*complexType) + ", got " +
-                                (reduction.k > 0 ? reduction.name : std::to_string(result.dim)));
+  if (result.dim % 2 != 0 || reduction().k > 0)
+    raise(PyExc_ValueError,
+          std::string("dtype: expected ") +
+              (reduction().k > 0 ? "a reduction that keeps no K values"
+                                 : "a formula with an even number of components, pairs of real ones,") +
+              " for results of " + runtime::nameOf(*complexType) + ", got " +
+              (reduction().k > 0 ? reduction().name : std::to_string(result.dim)));
   return *complexType;
 }
 
@@ -237,9 +301,9 @@ public:
   /// says that complex elements may take its components in pairs.
   template <typename ShapeFor>
   Destination(nb::handle given, const std::string &what, const ShapeFor &shapeFor, DType type, bool mayPair,
-              const std::vector<ArrayView> &arguments)
-      : given(given) {
-    view.hold(given, [&] { return what; });
+              const std::vector<ArrayView> &arguments, Library library)
+      : given(given), library(library) {
+    view.hold(given, library, [&] { return what; });
     std::vector<int64_t> shape = shapeFor(type);
     if (mayPair && runtime::partsOf(view.type()) == 2 && runtime::realType(view.type()) == type &&
         shape.back() % 2 == 0) {
@@ -262,18 +326,19 @@ public:
                  return begin < otherEnd && otherBegin < end;
                });
     if (!isDirect)
-      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type);
+      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type, library);
   }
 
   DType type() const { return elementType; }
   void *data() const { return isDirect ? view.data() : memory; }
   void finish() const {
     if (!isDirect)
-      NumPy::get().copyto(given, made);
+      copyInto(given, made, library);
   }
 
 private:
   nb::handle given;
+  Library library;
   ArrayView view;
   nb::object made;
   void *memory = nullptr;
@@ -284,11 +349,12 @@ private:
 } // namespace
 
 /// The arrays in `out` for `count` results.
-static std::vector<nb::handle> splitOut(nb::handle out, size_t count) {
+static std::vector<nb::handle> splitOut(nb::handle out, size_t count, Library library) {
   if (count == 1)
     return {out};
   if (!PyTuple_Check(out.ptr()) && !PyList_Check(out.ptr()))
-    raise(PyExc_TypeError, "out: expected a tuple of " + std::to_string(count) + " NumPy arrays, got " +
+    raise(PyExc_TypeError, "out: expected a tuple of " + std::to_string(count) +
+                               (library == Library::Torch ? " tensors, got " : " NumPy arrays, got ") +
                                nb::cast<std::string>(nb::str(out.type().attr("__name__"))));
   std::vector<nb::handle> arrays;
   for (nb::handle array : out)
@@ -319,12 +385,12 @@ namespace {
 /// Block-sparse ranges, held for the time of a call.
 class HeldRanges {
 public:
-  explicit HeldRanges(nb::handle given) {
+  HeldRanges(nb::handle given, Library library) {
     if (given.is_none())
       return;
     auto arrays = nb::cast<nb::tuple>(given);
     for (size_t n = 0; n < 3; ++n)
-      views[n].hold(arrays[n], [] { return std::string("ranges"); });
+      views[n].hold(arrays[n], library, [] { return std::string("ranges"); });
     ranges.rows = static_cast<const int64_t *>(views[0].data());
     ranges.slices = static_cast<const int64_t *>(views[1].data());
     ranges.clusters = views[1].shape(0);
@@ -341,7 +407,7 @@ private:
 };
 } // namespace
 
-nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges) {
+nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges, Library library) {
   size_t count = arguments.size();
   if (count != declarations.size())
     refuseCount(declarations, count);
@@ -349,7 +415,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
   std::vector<ArrayView> views(count);
   for (size_t position = 0; position < count; ++position)
-    views[position].hold(arguments[position], [&] { return describe(position); });
+    views[position].hold(arguments[position], library, [&] { return describe(position); });
   checkTypes(views);
 
   const Kernel &kernel = kernelFor(runtime::realType(views[0].type()));
@@ -359,22 +425,22 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   inputs.reserve(count);
   for (size_t position = 0; position < count; ++position)
     inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
-  HeldRanges held(ranges);
+  HeldRanges held(ranges, library);
 
   const std::vector<ResultInfo> &results = kernel.results();
   std::vector<Array> outputs;
   outputs.reserve(results.size());
   if (!out.is_none()) {
-    std::vector<nb::handle> given = splitOut(out, results.size());
+    std::vector<nb::handle> given = splitOut(out, results.size(), library);
     std::vector<std::unique_ptr<Destination>> destinations;
     for (size_t n = 0; n < results.size(); ++n) {
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
       auto shapeFor = [&](DType type) { return resultShape(results[n], sizes, type); };
-      destinations.push_back(
-          std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]), reduction.k == 0, views));
+      destinations.push_back(std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]),
+                                                           reduction().k == 0, views, library));
       DType type = destinations.back()->type();
-      outputs.push_back(
-          {destinations.back()->data(), sizes.rowsOf(results[n].axis), results[n].dim / runtime::partsOf(type), type, sizes.batch});
+      outputs.push_back({destinations.back()->data(), sizes.rowsOf(results[n].axis),
+                         results[n].dim / runtime::partsOf(type), type, sizes.batch});
     }
     run(kernel, outputs, inputs, sizes, held.get());
     for (const auto &destination : destinations)
@@ -387,7 +453,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   for (const ResultInfo &result : results) {
     DType type = resultType(result);
     std::vector<int64_t> shape = resultShape(result, sizes, type);
-    auto [array, memory] = makeArray(shape.data(), shape.size(), type);
+    auto [array, memory] = makeArray(shape.data(), shape.size(), type, library);
     outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim / runtime::partsOf(type), type, sizes.batch});
     arrays.push_back(std::move(array));
   }

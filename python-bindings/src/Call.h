@@ -20,6 +20,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace keops::python {
@@ -37,13 +39,29 @@ public:
            std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
            std::optional<std::string> accumulator, bool compensated, const std::optional<std::string> &complexType);
 
+  /// An argument or a result: 0 where it has a row for each i, 1 for each j, 2 for a parameter; and its dimension.
+  using Place = std::pair<int, int64_t>;
+  /// One derivative: whether it is a tangent, the number of the variable, and
+  /// that of the argument which is its direction.
+  using Step = std::tuple<bool, size_t, size_t>;
+  /// Derivatives of this reduction, one result for each chain of steps, the
+  /// innermost first, from one kernel. `arguments` are those of this reduction
+  /// and further ones for the directions. No results that have an index come
+  /// after those that have none.
+  std::unique_ptr<Callable> derived(const std::vector<Place> &arguments,
+                                    const std::vector<std::vector<Step>> &chains) const;
+
   /// Checks the arrays, then computes into new arrays, or into `out` unless
   /// that is None. `ranges` is None, or a tuple of three contiguous arrays of
   /// int64 for the intervals of rows, slices, and the intervals of columns.
-  nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges);
+  nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges, Library library);
 
-  /// The index that is reduced, 0 for i: the given one, or what the formula says if it is a reduction.
-  int axis() const { return reduction.over == Over::Columns ? 1 : 0; }
+  /// The index that is reduced, 0 for i: the given one, or what the formula says if it is a reduction. Kernels speak of
+  /// the rows of the first result that has an index.
+  int axis() const;
+  /// What a call with numbers of this type takes and gives: a tuple of (place, dimension) of arguments, and one of
+  /// (place, shape of a row, is it a number of a row) of results.
+  nanobind::tuple signature(const std::string &type);
 
 private:
   struct Sizes {
@@ -55,6 +73,10 @@ private:
     }
   };
 
+  Callable(const Callable &base, std::vector<Reduction> reductions, std::vector<int> places,
+           std::vector<std::string> declarations);
+
+  const Reduction &reduction() const { return reductions.front(); }
   const Kernel &kernelFor(DType type);
   Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
@@ -67,7 +89,10 @@ private:
   void run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
            const Sizes &sizes, const Ranges *ranges) const;
 
-  Reduction reduction;
+  /// One kernel computes them all.
+  std::vector<Reduction> reductions;
+  /// Where each of them has rows, as in `Place`.
+  std::vector<int> places;
   std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
   const bool compensated;

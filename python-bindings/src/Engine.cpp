@@ -63,13 +63,13 @@ static Engine &engine() {
   return engine;
 }
 
-Kernel keops::python::compile(const Reduction &reduction, DType type, Sums sums) {
+Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums) {
   nb::gil_scoped_release release;
   // Given back before the interpreter's lock is taken: a fork holds the latter while it waits for us.
   std::shared_lock<std::shared_mutex> lock(compilations());
   CompileOptions options;
   options.sums = sums;
-  return engine().compile(reduction, type, options);
+  return engine().compile(reductions, type, options);
 }
 
 void keops::python::prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {

@@ -14,7 +14,10 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 namespace nb = nanobind;
@@ -25,6 +28,10 @@ NB_MODULE(_keops, module) {
   module.doc() = "The compiled half of the package keops; import keops or keops.numpy instead.";
   module.attr("__version__") = KEOPS_VERSION;
   protectForks();
+  // Operators of PyTorch, and what they call, live as long as the process.
+  nb::set_leak_warnings(false);
+  module.def("load_torch", &loadTorch,
+             "Makes calls with tensors possible; to be called when no other thread makes some.");
   // Here, where the import is the only one: it may hand the interpreter's lock to a thread that waits for its end.
   NumPy::get();
   // Also a ValueError: what the engine refuses is a formula or an array that it was given.
@@ -53,6 +60,22 @@ NB_MODULE(_keops, module) {
            "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
            "accumulator"_a.none(), "compensated"_a, "complex_type"_a.none())
       .def_prop_ro("axis", &Callable::axis, "The index that is reduced: 0 for i, 1 for j.")
-      .def("call", &Callable::call, "arguments"_a, "out"_a.none(), "ranges"_a.none(),
-           "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.");
+      .def(
+          "call",
+          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {
+            return self.call(std::move(arguments), out, ranges, Library::NumPy);
+          },
+          "arguments"_a, "out"_a.none(), "ranges"_a.none(),
+          "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.")
+      .def(
+          "call_tensors",
+          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {
+            return self.call(std::move(arguments), out, ranges, Library::Torch);
+          },
+          "arguments"_a, "out"_a.none(), "ranges"_a.none(), "The same for PyTorch tensors, without their derivatives.")
+      .def("derived", &Callable::derived, "arguments"_a, "chains"_a,
+           "Derivatives, one result for each chain of (is a tangent, number of the variable, number of the direction), "
+           "of arguments (place, dimension), where the place is 0 for i, 1 for j, 2 for a parameter.")
+      .def("signature", &Callable::signature, "dtype"_a,
+           "(place, dimension) of arguments, and (place, shape of a row, is a row number) of results; compiles.");
 }

@@ -1,0 +1,14 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reductions over pairs of rows of PyTorch tensors, differentiable to any order.
+
+Formulas, aliases, shapes and reductions are those of ``keops.numpy``; tensors have the dtype float16, bfloat16, float32
+or float64, or are complex. What the compiler or the engine refuses is ``keops.Error``, a ``ValueError``.
+
+A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, ``torch.func`` (``grad``, ``vjp``,
+``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it. PyTorch 2.4 or newer is needed.
+"""
+
+from keops.torch.genred import Genred, generic_argkmin, generic_argmin, generic_logsumexp, generic_sum
+
+__all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]

@@ -1,0 +1,221 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Reductions of symbolic formulas, as functions of PyTorch tensors."""
+
+from typing import Any, Iterable, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from keops import _options
+from keops.torch import _reduce
+
+RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
+
+
+def check_ranges(ranges: Any) -> Tuple[Tensor, ...]:
+    """The six tensors as the compiled half takes them; it checks what is in them."""
+    if not isinstance(ranges, (tuple, list)):
+        raise TypeError(f"ranges: expected a tuple of the six tensors {', '.join(RANGES)}, got {type(ranges).__name__}")
+    if len(ranges) != len(RANGES):
+        raise ValueError(f"ranges: expected a tuple of the six tensors {', '.join(RANGES)}, got {len(ranges)} entries")
+    for name, tensor in zip(RANGES, ranges):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"ranges: expected {name} to be a PyTorch tensor, got {type(tensor).__name__}")
+        if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+            raise TypeError(f"ranges: expected {name} to be a tensor of integers, got {str(tensor.dtype)[6:]}")
+        if name.startswith("slices"):
+            if tensor.ndim != 1:
+                raise ValueError(f"ranges: expected {name} of shape (clusters,), got shape {tuple(tensor.shape)}")
+        elif tensor.ndim != 2 or tensor.shape[1] != 2:
+            raise ValueError(f"ranges: expected {name} of shape (intervals, 2), each [begin, end), got shape "
+                             f"{tuple(tensor.shape)}")
+    for rows, slices in ((0, 1), (3, 4)):
+        if len(ranges[rows]) != len(ranges[slices]):
+            raise ValueError(f"ranges: expected {RANGES[slices]} to have one entry for each of the "
+                             f"{len(ranges[rows])} intervals of {RANGES[rows]}, got {len(ranges[slices])}")
+    return tuple(tensor.to(torch.int64).contiguous() for tensor in ranges)
+
+
+def _has_derivatives(tensors: Sequence[Any]) -> bool:
+    """Whether somebody may ask how results change with these tensors."""
+    if forward_ad._current_level >= 0:
+        return True
+    if not torch.is_grad_enabled():
+        return False
+    for tensor in tensors:
+        if isinstance(tensor, Tensor) and tensor.requires_grad:
+            return True
+    return False
+
+
+def _as_pairs(tensor: Any) -> Any:
+    """A complex tensor as real numbers (re, im, re, im, ...) along the last axis; others as they are."""
+    if not isinstance(tensor, Tensor) or not tensor.is_complex():
+        return tensor
+    return torch.view_as_real(tensor.resolve_conj()).flatten(-2)
+
+
+class Genred:
+    """A reduction of a formula over one index of all pairs (i, j), as a function of PyTorch tensors.
+
+    The table of reductions, the shapes and the meaning of options are those of ``keops.numpy.Genred``; arguments and
+    results are tensors. Results are differentiable, to any order and in both modes, with respect to every argument,
+    except for results that are numbers of rows (int64). A derivative is one more reduction, which the engine writes out
+    and compiles when it is first asked for. ``torch.func`` and ``torch.compile`` see a call as one operator.
+
+    Tensors are taken where they are, with any strides, and are neither copied nor changed. Those that share an argument
+    over batches may have size 1 there, or be expanded.
+
+    :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``, or a reduction.
+    :param aliases: the arguments of the call in order, for example
+        ``["x = Vi(3)", "y = Vj(3)", "b = Vj(1)", "g = Pm(1)"]``.
+    :param reduction_op: "Sum", "LogSumExp", "SumSoftMaxWeight", "Min", "ArgKMin" and so on.
+    :param axis: the index that is reduced away: 0 for i (then the result has N rows), 1 for j.
+    :param dtype: "complex64" or "complex128": results whose components are pairs (re, im) come as complex tensors.
+        Other types are deprecated and without effect, as the dtype of the tensors decides; so is ``cuda_type``.
+    :param opt_arg: K of the reductions that keep the K smallest values.
+    :param formula2: G of the weighted reductions.
+    :param dtype_acc: type of accumulators of reductions that add: "auto", the dtype of the tensors or a wider one.
+    :param use_double_acc: the same as ``dtype_acc="float64"``.
+    :param sum_scheme: "auto", "direct_sum" and "block_sum" add by blocks; "kahan_scheme" also collects rounding errors.
+    :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``.
+    :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
+    :raises TypeError: ``aliases`` or ``opt_arg`` is of the wrong type.
+
+    >>> import torch
+    >>> from keops.torch import Genred
+    >>> energy = Genred("SqDist(x,y)", ["x = Vi(2)", "y = Vj(2)"], axis=1)
+    >>> x = torch.tensor([[0.0, 0.0], [5.0, 5.0]], requires_grad=True)
+    >>> energy(x, torch.tensor([[4.0, 4.0], [1.0, 0.0]])).sum().backward()
+    >>> x.grad
+    tensor([[-10.,  -8.],
+            [ 10.,  12.]])
+    """
+
+    def __init__(self, formula: str, aliases: Iterable[str], reduction_op: str = "Sum", axis: int = 0,
+                 dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
+                 cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
+                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
+                 use_fast_math: bool = True):
+        complex_type = _options.find_complex_type(dtype)
+        _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
+        for option, text in (("formula", formula), ("formula2", formula2)):
+            if not isinstance(text, str) and (option == "formula" or text is not None):
+                raise TypeError(f"{option}: expected formula text, got {text!r}")
+        kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
+        accumulator, compensated = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
+        complete, declarations = _options.complete_aliases(aliases, formula, formula2)
+        self.formula = formula
+        self.aliases = complete
+        self.reduction_op = reduction_op
+        self.opt_arg = opt_arg
+        self.formula2 = formula2
+        self._dtype = complex_type
+        self._sums = (accumulator or "auto", False, sum_scheme)
+        base = (kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis), accumulator,
+                compensated)
+        # Derivatives are those of real numbers.
+        self._call = _reduce.make((*base, None))
+        self._run = _reduce.make((*base, complex_type)).run if complex_type else self._call.run
+        self._key = self._call.key
+        self.axis = self._call.compiled.axis
+
+    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
+        """Computes the reduction for one tensor per alias, in order of position.
+
+        :param args: tensors of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all of one
+            dtype and on the processor; complex tensors, with half as many columns, count as the dtype of their parts.
+        :param backend: "auto" or "CPU".
+        :param device_id: number of a GPU; without effect on the processor.
+        :param ranges: which pairs count: None for all, or six tensors of integers, as in ``keops.numpy.Genred``.
+            Gradients read those three that belong to the index of their rows.
+        :param out: tensor that receives the result and is returned, of exactly its shape and dtype (a tuple of tensors
+            where the result is a tuple). Derivatives go through it as through a copy.
+        :returns: a new tensor or a tuple of tensors, or ``out``.
+        :raises ValueError: not one tensor per alias, a wrong shape, tensors of one index with different numbers of rows,
+            batch dimensions that do not broadcast, a tensor that is not on the processor, an unknown backend; as
+            ``keops.Error``, ranges beyond the tensors or a formula that cannot be compiled.
+        :raises TypeError: an argument that is no tensor, has another dtype, or not that of argument 0.
+        :raises NotImplementedError: GPU backends.
+        """
+        if torch.compiler.is_compiling():
+            return self._finish(torch.ops.keops.reduce(self._key, [_as_pairs(tensor) for tensor in args],
+                                                       [] if ranges is None else list(check_ranges(ranges))), out)
+        if backend != "auto":
+            _options.check_backend(backend)
+        if _reduce.is_plain(args) and not _has_derivatives(args):
+            return self._run(args, out, None if ranges is None else _reduce.choose(self.axis, check_ranges(ranges)))
+        for position, tensor in enumerate(args):
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"argument {position}: expected a PyTorch tensor, got {type(tensor).__name__}")
+            if tensor.layout != torch.strided:
+                raise TypeError(f"argument {position}: expected a dense tensor, got one of layout {tensor.layout}")
+            if tensor.device != args[0].device:
+                raise ValueError(f"argument {position}: expected a tensor on the device {args[0].device} as argument 0, "
+                                 f"got one on {tensor.device}")
+        tensors = [_as_pairs(tensor) for tensor in args]
+        return self._finish(_reduce.Reduce.apply(self._key, () if ranges is None else check_ranges(ranges), *tensors),
+                            out)
+
+    def _finish(self, results: Sequence[Tensor], out: Any) -> Any:
+        """The results as the caller expects them, or in the tensors that he gave."""
+        if self._dtype:
+            results = [result if result.dtype == torch.int64 else torch.view_as_complex(result.unflatten(-1, (-1, 2)))
+                       for result in results]
+        if out is None:
+            return results[0] if len(results) == 1 else tuple(results)
+        for given, result in zip(out if len(results) > 1 else (out, ), results):
+            if given.shape != result.shape or given.dtype != result.dtype:
+                raise ValueError(f"out: expected a tensor of shape {tuple(result.shape)} and dtype "
+                                 f"{str(result.dtype)[6:]}, got shape {tuple(given.shape)} and {str(given.dtype)[6:]}")
+            given.copy_(result)
+        return out
+
+    def __repr__(self):
+        return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
+                f"opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
+
+    def __reduce__(self):
+        # Copies compile again, or find the code in the caches.
+        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
+                        self.formula2, None) + self._sums
+
+
+def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for sum_j F_ij, whose axis follows from the declaration of the output.
+
+    :param formula: F.
+    :param output: "a = Vi(D)" to reduce over j and get an (M, D) tensor, "a = Vj(D)" to reduce over i and get (N, D).
+    :param aliases: the arguments of the call, as in ``Genred``.
+    :param options: further options of ``Genred``.
+    :raises ValueError: ``output`` is not such a declaration, or as ``Genred`` does.
+
+    >>> generic_sum("Exp(-SqDist(x,y)) * b", "a = Vi(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)").axis
+    1
+    """
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="Sum", axis=axis, **options)
+
+
+def generic_logsumexp(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for log sum_j exp(F_ij), an (M, 1) tensor, or (M, E) if ``formula2`` gives weights G of dimension E;
+    (N, 1) or (N, E) if ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="LogSumExp", axis=axis, **options)
+
+
+def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for the smallest j where F_ij is least, for each component: an (M, D) tensor of int64, or (N, D) if
+    ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+    axis, _ = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="ArgMin", axis=axis, **options)
+
+
+def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
+    """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)": an
+    (M, K) tensor of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``.
+    """
+    axis, k = _options.parse_output(output)
+    return Genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)
