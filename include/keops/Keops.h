@@ -67,8 +67,10 @@ public:
   /// integer arguments after them: `Formula::call("Elem", {x}, {2})`.
   static Formula call(const std::string &name, const std::vector<Formula> &operands,
                       const std::vector<int64_t> &integers = {});
-  /// Formula text that parses to this formula.
-  std::string str() const;
+  /// Formula text that parses to this formula, given `aliases`, by whose names it calls the variables.
+  std::string str(const std::vector<std::string> &aliases = {}) const;
+  /// Number of components. Throws Error if the operands of an operation do not fit it.
+  int64_t dim() const;
   /// True if it is a reduction, as text may write it, or a derivative of one.
   bool isReduction() const;
   /// Of a reduction: the index that it removes. The gradient in a column variable has a row for each column, and so
@@ -140,6 +142,9 @@ struct KEOPS_API ReductionKind {
 KEOPS_API std::optional<ReductionKind> findReduction(const std::string &name);
 /// All reductions that can be computed.
 KEOPS_API std::vector<ReductionKind> allReductions();
+/// All operations that formula text may call, sorted, with what they take:
+/// "Elem(formula, integer)".
+KEOPS_API std::vector<std::string> allOperations();
 
 /// The gradient of Σ ⟨e, f⟩ with respect to the variable `x`: a row for each row
 /// of x. Without `e` the cotangent is one more argument of the call, after all
@@ -227,6 +232,11 @@ public:
   std::vector<int64_t> resultBatch(const std::vector<ConstArray> &inputs) const;
   /// The schedule, and what the compiler knows about its cost, in words.
   std::string explain() const;
+  /// The kernel for many rows as text after a phase of the compiler: "formula",
+  /// "expanded", "simplified", "factorized", "split", "scheduled", "tiled",
+  /// "staged", "approximated" and "llvm" are IR; "llvmir" and "asm" are what
+  /// LLVM makes of it. Throws Error for other words.
+  std::string text(const std::string &phase) const;
   /// Milliseconds spent compiling or loading this kernel.
   double compileMilliseconds() const;
   /// Where the kernel's code came from when this process first asked for it:

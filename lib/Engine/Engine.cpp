@@ -123,6 +123,31 @@ const Variant &Kernel::Impl::variantFor(SizeClass sizes) {
   return few;
 }
 
+std::string Kernel::text(const std::string &product) const {
+  std::lock_guard<std::mutex> lock(impl->core->compileMutex);
+  auto module = impl->build(impl->core->context());
+  CompilerOptions options;
+  options.target = impl->isSimulated() ? kSimulatedGPU.str() : impl->target;
+  options.rows = typicalRows(SizeClass::ManyRows);
+  auto refuse = [](llvm::Error error) { throw Error(llvm::toString(std::move(error))); };
+  if (std::optional<Phase> phase = phaseNamed(product)) {
+    if (auto error = runPhases(*module, options, *phase))
+      refuse(std::move(error));
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    module->print(stream);
+    return text + "\n";
+  }
+  if (product != "llvmir" && product != "asm")
+    throw Error("expected formula, expanded, simplified, factorized, split, scheduled, tiled, staged, approximated, "
+                "llvm, llvmir or asm, got '" +
+                product + "'");
+  auto text = compileToText(*module, options, product == "asm" ? TextKind::Assembly : TextKind::LLVMIR);
+  if (!text)
+    refuse(text.takeError());
+  return std::move(*text);
+}
+
 Engine::Engine() : Engine(Options()) {}
 Engine::Engine(const Options &options) : impl(std::make_unique<Impl>()) {
   impl->core = std::make_shared<Core>(options);

@@ -16,6 +16,8 @@
 #include "keops/Frontend/FormulaPrinter.h"
 #include "keops/Keops.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 using namespace keops;
 
 Formula::Formula(double value) : expression(frontend::makeNumber(value)) {}
@@ -45,12 +47,23 @@ Formula Formula::call(const std::string &name, const std::vector<Formula> &opera
   return Formula(call);
 }
 
-std::string Formula::str() const {
+std::string Formula::str(const std::vector<std::string> &aliases) const {
   frontend::Diagnostic error;
-  auto text = frontend::printFormula(*expression, {}, error);
+  auto declarations = frontend::parseAliases(aliases, error);
+  if (!declarations)
+    throw Error(error.render());
+  auto text = frontend::printFormula(*expression, *declarations, error);
   if (!text)
     throw Error(error.render());
   return *text;
+}
+
+int64_t Formula::dim() const {
+  frontend::Diagnostic error;
+  auto dim = frontend::dimensionOf(expression, error);
+  if (!dim)
+    throw Error(error.render());
+  return *dim;
 }
 
 bool Formula::isReduction() const { return frontend::isReduction(*expression); }
@@ -118,8 +131,16 @@ Reduction keops::argkmin(const Formula &formula, int64_t k, Over over) {
 }
 
 //===----------------------------------------------------------------------===//
-// Names of reductions
+// Names of operations and reductions
 //===----------------------------------------------------------------------===//
+
+std::vector<std::string> keops::allOperations() {
+  std::vector<std::string> operations;
+  for (const auto &entry : frontend::knownOperations())
+    operations.push_back(entry.getKey().str() + "(" + frontend::describeArguments(entry.getValue()) + ")");
+  llvm::sort(operations);
+  return operations;
+}
 
 static ReductionKind kindOf(const frontend::ReductionInfo &info) {
   return {info.name.str(), info.takesK, static_cast<ReductionKind::Weight>(info.weight), info.adds, info.isComputed};

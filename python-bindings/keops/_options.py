@@ -150,3 +150,15 @@ def parse_output(output: str) -> Tuple[int, int]:
     if category not in (0, 1):
         raise refuse("output", "a declaration such as 'a = Vi(3)' or 'a = Vj(3)'", output)
     return 1 - category, numbers[1] if len(numbers) > 1 else numbers[0]
+
+
+def find_argument(aliases: List[str], name: str) -> int:
+    """The position of the argument that an alias calls ``name``, or that ``name`` describes: Var(position,dim,category)."""
+    if not isinstance(name, str):
+        raise TypeError(f"varinvalias: expected the name of an alias, got {name!r}")
+    wanted = re.fullmatch(r"\s*(?:Var|Vi|Vj|Pm)\s*\(\s*(\d+)\s*,[\d\s,]*\)\s*", name)
+    for default, alias in enumerate(aliases):
+        position = _position(alias, default)
+        if position == int(wanted[1]) if wanted else alias.split("=")[0].strip() == name.strip():
+            return position
+    raise refuse("varinvalias", f"one of the arguments {', '.join(aliases)}", name)

@@ -31,6 +31,8 @@ NumPy &NumPy::get() {
     return new NumPy{numpy.attr("ndarray"),
                      numpy.attr("ma").attr("MaskedArray"),
                      numpy.attr("array"),
+                     numpy.attr("asarray"),
+                     numpy.attr("from_dlpack"),
                      numpy.attr("empty"),
                      numpy.attr("copyto"),
                      numpy.attr("uint16"),
@@ -102,6 +104,27 @@ bool ArrayView::tryHold(nb::handle object) {
   std::optional<DType> found = typeOf(buffer.format ? buffer.format : "B", buffer.itemsize);
   elementType = found.value_or(DType::F32);
   return found.has_value();
+}
+
+/// A NumPy array of the same memory; none if `object` is no array. Memory of a device is refused in the words of the
+/// library that owns it.
+nb::object ArrayView::shareForeign(nb::handle object, const std::function<std::string()> &what) {
+  NumPy &numpy = NumPy::get();
+  if (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) == 1)
+    return {};
+  bool hasDLPack = PyObject_HasAttrString(object.ptr(), "__dlpack__") == 1;
+  if (!hasDLPack && !PyObject_CheckBuffer(object.ptr()))
+    return {};
+  try {
+    nb::object array =
+        hasDLPack ? numpy.from_dlpack(object) : numpy.asarray(nb::steal(PyMemoryView_FromObject(object.ptr())));
+    // Scalars have memory too.
+    return nb::cast<int>(array.attr("ndim")) > 0 ? array : nb::object();
+  } catch (nb::python_error &error) {
+    raise(PyExc_TypeError, what() + ": expected an array whose memory NumPy can share, got " +
+                               nb::cast<std::string>(nb::str(object.type().attr("__name__"))) +
+                               ", which says: " + nb::cast<std::string>(nb::str(error.value())));
+  }
 }
 
 void ArrayView::refuse(nb::handle object, Library library, const std::string &what) {

@@ -19,6 +19,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,7 +29,7 @@ namespace keops::python {
 
 /// The objects of the module `numpy` that calls need.
 struct NumPy {
-  nanobind::object ndarray, MaskedArray, array, empty, copyto, uint16, types[7];
+  nanobind::object ndarray, MaskedArray, array, asarray, from_dlpack, empty, copyto, uint16, types[7];
 
   /// Imports them when first called, which the module does when it is loaded.
   static NumPy &get();
@@ -56,6 +57,15 @@ public:
     if (library == Library::Torch ? !tryHoldTensor(object) : !tryHold(object))
       refuse(object, library, what());
   }
+  /// The same, but where NumPy arrays are expected also holds what shares its
+  /// memory by DLPack or by the buffer protocol, such as an array of another library.
+  template <typename What>
+  void holdShared(nanobind::handle object, Library library, What &&what) {
+    if (library != Library::NumPy)
+      hold(object, library, what);
+    else if (!tryHold(object) && !tryHoldForeign(object, what))
+      refuse(object, library, what());
+  }
 
   DType type() const { return elementType; }
   int ndim() const { return buffer.ndim; }
@@ -81,6 +91,12 @@ private:
   bool tryHold(nanobind::handle object);
   bool tryHoldBits(nanobind::handle object);
   bool tryHoldTensor(nanobind::handle object);
+  template <typename What>
+  bool tryHoldForeign(nanobind::handle object, What &&what) {
+    nanobind::object array = shareForeign(object, what);
+    return array.is_valid() && tryHold(array);
+  }
+  static nanobind::object shareForeign(nanobind::handle object, const std::function<std::string()> &what);
   [[noreturn]] static void refuse(nanobind::handle object, Library library, const std::string &what);
 
   Py_buffer buffer;

@@ -407,6 +407,15 @@ private:
 };
 } // namespace
 
+std::string Callable::describeCode(const std::string &type, const std::string &phase) {
+  for (DType known : {DType::F16, DType::BF16, DType::F32, DType::F64})
+    if (type == runtime::nameOf(known)) {
+      const Kernel &kernel = kernelFor(known);
+      return phase == "explain" ? kernel.explain() : kernel.text(phase);
+    }
+  raise(PyExc_ValueError, std::string("dtype: expected float16, bfloat16, float32 or float64, got '") + type + "'");
+}
+
 nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges, Library library) {
   size_t count = arguments.size();
   if (count != declarations.size())
@@ -415,7 +424,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
   std::vector<ArrayView> views(count);
   for (size_t position = 0; position < count; ++position)
-    views[position].hold(arguments[position], library, [&] { return describe(position); });
+    views[position].holdShared(arguments[position], library, [&] { return describe(position); });
   checkTypes(views);
 
   const Kernel &kernel = kernelFor(runtime::realType(views[0].type()));

@@ -56,6 +56,10 @@ public:
   /// int64 for the intervals of rows, slices, and the intervals of columns.
   nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges, Library library);
 
+  /// What the compiler says about the code for arguments of `type`: its schedule
+  /// and cost if `phase` is "explain", else the program after that phase.
+  std::string describeCode(const std::string &type, const std::string &phase);
+
   /// The index that is reduced, 0 for i: the given one, or what the formula says if it is a reduction. Kernels speak of
   /// the rows of the first result that has an index.
   int axis() const;

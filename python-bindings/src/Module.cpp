@@ -53,6 +53,22 @@ NB_MODULE(_keops, module) {
   module.def("find_reduction", &keops::findReduction, "name"_a, "The reduction of this name, or None.");
   module.def("all_reductions", &keops::allReductions, "All reductions that can be computed.");
 
+  module.def("all_operations", &keops::allOperations,
+             "All operations that formulas may call, with what they take: 'Elem(formula, integer)'.");
+  module.def(
+      "dimension",
+      [](const std::string &formula, const std::vector<std::string> &aliases) {
+        return keops::Formula::parse(formula, aliases).dim();
+      },
+      "formula"_a, "aliases"_a = std::vector<std::string>(), "Number of components of a formula.");
+  module.def(
+      "format_formula",
+      [](const std::string &formula, const std::vector<std::string> &aliases) {
+        return keops::Formula::parse(formula, aliases).str(aliases);
+      },
+      "formula"_a, "aliases"_a = std::vector<std::string>(),
+      "A formula with operators where text has them, and no parentheses but the needed ones.");
+
   nb::class_<Callable>(module, "Callable", "A reduction, compiled when first called with arrays of some dtype.")
       .def(nb::init<const std::string &, const std::string &, std::vector<std::string>, std::vector<std::string>,
                     const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool,
@@ -60,6 +76,8 @@ NB_MODULE(_keops, module) {
            "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
            "accumulator"_a.none(), "compensated"_a, "complex_type"_a.none())
       .def_prop_ro("axis", &Callable::axis, "The index that is reduced: 0 for i, 1 for j.")
+      .def("describe_code", &Callable::describeCode, "dtype"_a, "phase"_a,
+           "The schedule and cost of the code for arrays of a dtype ('explain'), or the program after a phase.")
       .def(
           "call",
           [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {

@@ -1,30 +1,6 @@
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Reductions over pairs of rows of NumPy arrays.
-
-Formulas are text such as ``"Exp(-SqDist(x,y)) * b"``. Each name in them is an argument of the call, declared by an
-alias:
-
-=============  ===================================  ============  ================
-alias          meaning                              array         index of its rows
-=============  ===================================  ============  ================
-``x = Vi(D)``  a vector of D components for each i  ``(M, D)``    i = 0 ... M-1
-``y = Vj(D)``  a vector of D components for each j  ``(N, D)``    j = 0 ... N-1
-``p = Pm(D)``  a vector of D components for all     ``(D,)``      none
-=============  ===================================  ============  ================
-
-Any argument may have batch dimensions before those; they broadcast as in NumPy, the last ones first, and the result has
-them all: a call computes the reduction for each batch on its own.
-
-All arrays of a call have the same dtype, float16, bfloat16, float32 or float64, which is that of the result, too. With
-float16 and bfloat16, float32 is computed and results are rounded once. NumPy has no bfloat16; arrays of the package
-ml_dtypes are known by the name of their dtype. Arrays may be strided and are neither copied nor changed.
-
-A vector of D complex numbers is a vector of 2 D components (re, im, re, im, ...) to formulas. So an argument
-``z = Vi(2*D)`` takes an (M, D) array of complex64 as well as an (M, 2 D) array of float32, beside others of either
-kind. Results are real, in pairs, unless ``dtype`` or ``out`` asks for complex ones. What the compiler or the engine refuses, for example a formula that
-does not parse, is ``keops.Error``, a ``ValueError``.
-"""
+"""``Genred``, and the ``generic_`` functions of older programs, for NumPy arrays."""
 
 from typing import Any, Iterable, Optional, Tuple
 
@@ -119,6 +95,7 @@ class Genred:
                                    accumulator, compensated, complex_type)
         self.axis = compiled.axis
         self._call = compiled.call
+        self._compiled = compiled
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one array per alias, in order of position.
@@ -153,6 +130,16 @@ class Genred:
         if ranges is not None:
             ranges = _check_ranges(ranges, self.axis)
         return self._call(args, out, ranges)
+
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        """What the compiler makes of the reduction for arrays of a dtype.
+
+        :param dtype: "float32", "float64", "float16" or "bfloat16".
+        :param phase: "explain" for the schedule and the cost of a pair; otherwise the program after a phase: "formula",
+            "expanded", "simplified", "factorized", "split", "scheduled", "tiled", "staged", "approximated", "llvm",
+            "llvmir" or "asm".
+        """
+        return self._compiled.describe_code(dtype, phase)
 
     def __repr__(self):
         return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "

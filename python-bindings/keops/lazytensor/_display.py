@@ -1,0 +1,112 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""How a LazyTensor shows itself, and what the compiler says about it."""
+
+import html
+from typing import Any, List, Optional
+
+from keops import _keops
+from keops.lazytensor._linear import LinearOperator
+from keops.lazytensor._operands import CATEGORIES, Variable
+
+_LETTERS = ("x", "y", "p")
+_SUBSCRIPTS = ("_i", "_j", "")
+
+
+class Display(LinearOperator):
+    __slots__ = ()
+
+    def _names(self) -> List[str]:
+        """x0_i, y1_j, p2: a name for each variable, with the number of its kind if there are several."""
+        totals = [sum(variable.cat == cat for variable in self._operands.variables) for cat in range(3)]
+        seen = [0, 0, 0]
+        names = []
+        for variable in self._operands.variables:
+            number = str(seen[variable.cat]) if totals[variable.cat] > 1 else ""
+            seen[variable.cat] += 1
+            names.append(f"{_LETTERS[variable.cat]}{number}{_SUBSCRIPTS[variable.cat]}")
+        return names
+
+    def _readable(self, text: Optional[str] = None) -> str:
+        """The formula with operators and names."""
+        aliases = [f"{name} = {CATEGORIES[variable.cat]}({position},{variable.dim})"
+                   for position, (name, variable) in enumerate(zip(self._names(), self._operands.variables))]
+        text = self._formula.text if text is None else text
+        try:
+            return _keops.format_formula(text, aliases)
+        except _keops.Error:
+            return text
+
+    def _entries(self) -> List[str]:
+        """A line for each variable."""
+        lines = []
+        for name, variable in zip(self._names(), self._operands.variables):
+            lines.append(f"{name} = {_declare(variable)}")
+        return lines
+
+    def _headline(self) -> str:
+        kind = "ComplexLazyTensor" if self.is_complex else "LazyTensor"
+        formula = self._readable()
+        if self._reduction is not None:
+            formula = f"{self._reduction.name} over {'ij'[self._reduction.axis]} of {formula}"
+            if self._reduction.weight_text is not None:
+                formula += f" with weights {self._readable(self._reduction.weight_text)}"
+        return f"{kind}({formula}, shape={self.shape}, dtype={self.dtype})"
+
+    def __repr__(self) -> str:
+        return self._headline()
+
+    def __str__(self) -> str:
+        """The formula, its variables, shape and dtype."""
+        kind = "KeOps ComplexLazyTensor" if self.is_complex else "KeOps LazyTensor"
+        lines = [kind, f"    formula: {self._readable()}", *(f"    {entry}" for entry in self._entries()),
+                 f"    symbolic variables: {self.symbolic_variables}", f"    shape: {self.shape}",
+                 f"    dtype: {self.dtype}"]
+        if self._reduction is not None:
+            lines.append(f"    reduction: {self._reduction.name} over {'ij'[self._reduction.axis]}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<li><code>{html.escape(entry)}</code></li>" for entry in self._entries())
+        return f"<div><code>{html.escape(self._headline())}</code><ul>{rows}</ul></div>"
+
+    # --- What the compiler says ---------------------------------------------------------------------------------------
+
+    def _describe_code(self, phase: str, axis: int, dtype: Optional[str]) -> str:
+        reduced = self if self._reduction is not None else self.reduction("Sum", axis=self.nbatchdims + axis, call=False)
+        function: Any = reduced._reduction.function
+        name = dtype or self._operands.dtype
+        if name is None:
+            raise ValueError("dtype: expected 'float32' or another, because no array of the LazyTensor says it, got None")
+        return function.describe_code(name, phase)
+
+    def explain(self, axis: int = 1, dtype: Optional[str] = None) -> str:
+        """The schedule of the compiled reduction, the operations for each pair and the time that they take at least.
+
+        :param axis: 0 or 1, the index that is summed over; of a reduced LazyTensor its own reduction is explained.
+        :param dtype: by default that of the arrays.
+        """
+        return self._describe_code("explain", axis, dtype)
+
+    def mlir(self, phase: str = "formula", axis: int = 1, dtype: Optional[str] = None) -> str:
+        """The program of the reduction after a phase of the compiler.
+
+        :param phase: "formula", "expanded", "simplified", "factorized", "split", "scheduled", "tiled", "staged",
+            "approximated", "llvm", or "llvmir" for what is handed to LLVM.
+        """
+        return self._describe_code(phase, axis, dtype)
+
+    def asm(self, axis: int = 1, dtype: Optional[str] = None) -> str:
+        """The machine code of the reduction as assembly. Parameters are those of ``explain``."""
+        return self._describe_code("asm", axis, dtype)
+
+
+def _declare(variable: Variable) -> str:
+    kind = CATEGORIES[variable.cat]
+    if variable.index is not None:
+        return f"{kind}({variable.index}, {variable.dim}), an argument of the call"
+    if variable.values is not None:
+        return ", ".join(map(repr, variable.values))
+    if variable.array is None:
+        return f"{kind}({variable.dim}), not read"
+    return f"{kind}({variable.dim}), array of shape {tuple(variable.array.shape)}"

@@ -1,0 +1,119 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""LazyTensors of NumPy arrays."""
+
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy
+
+from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor
+from keops.numpy.genred import Genred
+from keops.numpy.solve import KernelSolve
+
+__all__ = ["ComplexLazyTensor", "LazyTensor", "Pm", "Var", "Vi", "Vj"]
+
+
+_NAMES: Dict[numpy.dtype, str] = {}
+
+
+class _NumPyArrays:
+    """See ``keops._arrays.Arrays``."""
+
+    name = "a NumPy array"
+    Genred = Genred
+    KernelSolve = KernelSolve
+    LazyTensor: Any
+    ComplexLazyTensor: Any
+
+    @staticmethod
+    def as_array(value: Any) -> Optional[numpy.ndarray]:
+        kind = type(value)
+        if kind is numpy.ndarray:
+            return value
+        if kind in (int, float, complex, tuple, list, str, bytes) or isinstance(value, (GenericLazyTensor, numpy.generic)):
+            return None
+        if isinstance(value, numpy.ma.MaskedArray):
+            raise TypeError("expected a NumPy array, got a masked array, whose mask would have no effect; pass its .data "
+                            "or .filled(value)")
+        if isinstance(value, numpy.ndarray):
+            return value
+        try:
+            if hasattr(value, "__dlpack__"):
+                return numpy.from_dlpack(value)
+            view = memoryview(value)
+        except TypeError:
+            return None
+        except (BufferError, RuntimeError, ValueError) as error:
+            raise TypeError(f"expected an array whose memory NumPy can share, got {kind.__name__}, which says: "
+                            f"{error}") from None
+        return numpy.asarray(view)
+
+    @staticmethod
+    def dtype(array: numpy.ndarray) -> str:
+        # The name of a type is made anew each time, and takes long.
+        dtype = array.dtype
+        name = _NAMES.get(dtype)
+        if name is None:
+            name = _NAMES[dtype] = dtype.name if dtype.isnative else str(dtype)
+        return name
+
+    @staticmethod
+    def device(array: numpy.ndarray) -> None:
+        return None
+
+    @staticmethod
+    def vector(values: Sequence, dtype: str, like: Any) -> numpy.ndarray:
+        return numpy.array(values, like.dtype if dtype == "bfloat16" else dtype)
+
+    @staticmethod
+    def zeros(shape: Tuple[int, ...], dtype: str, like: Any) -> numpy.ndarray:
+        return numpy.broadcast_to(numpy.zeros(1, like.dtype if dtype == "bfloat16" else dtype), shape)
+
+
+class LazyTensor(GenericLazyTensor):
+    __doc__ = GenericLazyTensor.__doc__
+    __slots__ = ()
+    _arrays = _NumPyArrays
+
+
+class ComplexLazyTensor(ComplexGenericLazyTensor, LazyTensor):
+    """A LazyTensor of complex numbers: of an array of complex64 or complex128, a complex number, or a list of them. Real
+    LazyTensors become such by ``real2complex``, ``imag2complex`` and ``exp1j``, and where they meet one."""
+
+    __slots__ = ()
+
+
+_NumPyArrays.LazyTensor = LazyTensor
+_NumPyArrays.ComplexLazyTensor = ComplexLazyTensor
+
+
+def Var(x_or_ind: Any, dim: Optional[int] = None, cat: Optional[int] = None) -> LazyTensor:
+    """A LazyTensor of an array, ``Var(x, cat)``, or a symbolic variable, ``Var(index, dimension, category)``.
+
+    :param x_or_ind: an array, or the place among the arguments of the call.
+    :param dim: the number of components of a symbolic variable; for an array the category, if ``cat`` is None.
+    :param cat: 0 for one row for each i, 1 for each j, 2 for a parameter.
+    """
+    if dim is None or cat is None:
+        return LazyTensor(x_or_ind, axis=dim if cat is None else cat)
+    return LazyTensor((x_or_ind, dim, cat))
+
+
+def Vi(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
+    """Vectors of i.
+
+    :param x_or_ind: an array (M, D), or with ``dim`` the place among the arguments of the call.
+    :param dim: the number of components of a symbolic variable.
+    """
+    return Var(x_or_ind, dim, 0)
+
+
+def Vj(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
+    """Vectors of j: an array (N, D), or an index and a dimension as for ``Vi``."""
+    return Var(x_or_ind, dim, 1)
+
+
+def Pm(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
+    """A parameter: a vector (D,), an array (B, D) of one for each batch, a number or a list of numbers; or an index and a
+    dimension as for ``Vi``."""
+    return Var(x_or_ind, dim, 2)

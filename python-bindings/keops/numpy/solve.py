@@ -1,0 +1,73 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Linear systems with the matrix of a formula, for NumPy arrays."""
+
+from typing import Any, Iterable, Optional
+
+import numpy
+
+from keops import _options
+from keops._solver import conjugate_gradient
+from keops.numpy.genred import Genred
+
+__all__ = ["KernelSolve"]
+
+
+class KernelSolve:
+    """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive definite,
+    by conjugate gradients.
+
+    :param formula: F, such as ``"Exp(-SqDist(x,y)*g) * a"``.
+    :param aliases: the arguments of the call, as ``Genred`` has them.
+    :param varinvalias: the name of the alias of a, or ``"Var(position,dimension,category)"``. The call takes b there.
+    :param axis: 0 if the sum is over i, 1 over j.
+    :param dtype_acc: as those after it, for the sum; see ``Genred``.
+    :raises ValueError: no argument is called ``varinvalias``; what ``Genred`` refuses.
+    """
+
+    def __init__(self, formula: str, aliases: Iterable[str], varinvalias: str, axis: int = 0, dtype: Optional[str] = None,
+                 opt_arg: Optional[int] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
+                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = None,
+                 use_fast_math: bool = True):
+        _options.warn_deprecated(dtype=dtype)
+        self._sum = Genred(formula, aliases, "Sum", axis, opt_arg=opt_arg, dtype_acc=dtype_acc,
+                           use_double_acc=use_double_acc, sum_scheme=sum_scheme, enable_chunks=enable_chunks,
+                           rec_multVar_highdim=rec_multVar_highdim, use_fast_math=use_fast_math)
+        self.formula = formula
+        self.aliases = self._sum.aliases
+        self.varinvalias = varinvalias
+        self.axis = self._sum.axis
+        self.position = _options.find_argument(self.aliases, varinvalias)
+
+    def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
+                 ranges: Any = None) -> numpy.ndarray:
+        """The solution a, an array of the shape of b.
+
+        :param args: an array for each alias, as ``Genred``'s call takes them, and b in the place of a.
+        :param alpha: the number on the diagonal, at least 0.
+        :param eps: iterations end when the residual b - (alpha Id + K) a has a root mean square below it, for each
+            batch. If that takes too many, or K turns out not to be positive definite, a warning says so and the result
+            is what there is.
+        :param backend: as ``device_id`` and ``ranges``, of ``Genred``'s call.
+        :raises ValueError: K is not square; what ``Genred`` refuses.
+        :raises TypeError: alpha or eps is no number.
+        """
+        for name, value in (("alpha", alpha), ("eps", eps)):
+            if isinstance(value, bool) or not isinstance(value, (int, float, numpy.number)):
+                raise TypeError(f"{name}: expected a number, got {value!r}")
+            if not value >= 0:
+                raise _options.refuse(name, "a number of at least 0", value)
+        arguments = list(args)
+        first = self._sum(*arguments, backend=backend, device_id=device_id, ranges=ranges)
+        b = numpy.asarray(arguments[self.position])
+        if first.shape != b.shape and (first.shape[-2:] != b.shape[-2:]):
+            raise ValueError(f"argument {self.position} ({self.varinvalias}): expected an array of the shape of the sum, "
+                             f"{first.shape}, for a matrix that is square, got shape {b.shape}")
+        b = numpy.broadcast_to(b, first.shape)
+
+        def apply(a: numpy.ndarray) -> numpy.ndarray:
+            arguments[self.position] = a
+            result = self._sum(*arguments, backend=backend, device_id=device_id, ranges=ranges)
+            return result + numpy.asarray(alpha, result.dtype) * a if alpha else result
+
+        return conjugate_gradient(apply, b, eps, b.ndim - 2)
