@@ -37,12 +37,12 @@ def conjugate_gradient(apply: Callable[[Any], Any], b: Any, eps: float, batches:
     direction = residual
     for _ in range(most):
         # Of a system that has its solution, the step is 0.
-        todo = size >= target
+        todo = ~(size <= target)
         if not bool(todo.any()):
             break
         image = apply(direction)
         curvature = dot(direction, image)
-        if not bool(((curvature > 0) | (size < target)).all()):
+        if not bool(((curvature > 0) | (size <= target)).all()):
             _warn(size, unknowns, "the operator is not positive definite, or not finite; is alpha too small?")
             return a
         safe = curvature * todo + ~todo
@@ -52,7 +52,7 @@ def conjugate_gradient(apply: Callable[[Any], Any], b: Any, eps: float, batches:
         before, size = size, dot(residual, residual)
         direction = residual + (size / (before + (before == 0))) * direction
     else:
-        if bool((size >= target).any()):
+        if not bool((size <= target).all()):
             _warn(size, unknowns, f"not there after {most} iterations; a larger alpha or eps would help")
     return a
 

@@ -144,6 +144,8 @@ class Base:
             if value._arrays is not self._arrays:
                 raise TypeError(f"{what}: expected a LazyTensor of {self._arrays.name}, got one of {value._arrays.name}")
             return value
+        if value is None:
+            raise TypeError(f"{what}: expected a LazyTensor, {self._arrays.name} or a number, got None")
         try:
             return self._arrays.LazyTensor(value)
         except (TypeError, ValueError) as error:

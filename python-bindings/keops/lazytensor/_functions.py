@@ -228,6 +228,7 @@ class Functions(Operators):
 
     def one_hot(self, D: int) -> Any:
         """D components, 1 at the position that the one component of x says, 0 elsewhere. ``OneHot``."""
+        self._expect_real("one_hot")
         if self.ndim != 1:
             raise ValueError(f"one_hot: expected a LazyTensor of one component, got {self.ndim}")
         return self._function("OneHot", as_index(D, "D"))

@@ -59,7 +59,7 @@ class LinearOperator(Reductions):
 
     @property
     def T(self) -> Any:
-        """``t()``."""
+        """The transposed, ``t()``."""
         return self.t()
 
     def matvec(self, v: Any) -> Any:

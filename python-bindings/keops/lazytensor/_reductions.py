@@ -121,7 +121,7 @@ class Reductions(Functions):
         init, calling = split_options(kwargs, INIT_OPTIONS, CALL_OPTIONS) if kwargs else ((), {})
         is_complex = self.is_complex if is_complex is None else is_complex
         if is_complex and reduction_op != "Sum":
-            raise ValueError(f"reduction_op: expected Sum for a complex LazyTensor, got {reduction_op!r}")
+            raise ValueError(f"reduction_op: expected Sum, or a real LazyTensor, got {reduction_op!r} of a complex one")
         result_type = None
         if is_complex:
             result_type = _operands.COMPLEX_TYPE.get(operands.dtype or "float64")
@@ -203,7 +203,7 @@ class Reductions(Functions):
         return self.reduction("LogSumExp", weight if weight is not None else other, axis=axis, dim=dim, **kwargs)
 
     def logsumexp_reduction(self, **kwargs: Any) -> Any:
-        """``logsumexp``."""
+        """As ``logsumexp``."""
         return self.logsumexp(**kwargs)
 
     def sumsoftmaxweight(self, weight: Any, axis: Optional[int] = None, dim: Optional[int] = None,
@@ -213,7 +213,7 @@ class Reductions(Functions):
         return self.reduction("SumSoftMaxWeight", weight, axis=axis, dim=dim, **kwargs)
 
     def sumsoftmaxweight_reduction(self, **kwargs: Any) -> Any:
-        """``sumsoftmaxweight``."""
+        """As ``sumsoftmaxweight``."""
         return self.sumsoftmaxweight(**kwargs)
 
     # --- Extrema ------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class Reductions(Functions):
         return self.reduction("Min", axis=axis, dim=dim, **kwargs)
 
     def __min__(self, **kwargs: Any) -> Any:
-        """``min``."""
+        """As ``min``."""
         return self.min(**kwargs)
 
     def max(self, axis: int = -1, dim: Optional[int] = None, **kwargs: Any) -> Any:
@@ -239,7 +239,7 @@ class Reductions(Functions):
         return self.reduction("Max", axis=axis, dim=dim, **kwargs)
 
     def __max__(self, **kwargs: Any) -> Any:
-        """``max``."""
+        """As ``max``."""
         return self.max(**kwargs)
 
     def argmin(self, axis: int = -1, dim: Optional[int] = None, **kwargs: Any) -> Any:
@@ -265,7 +265,7 @@ class Reductions(Functions):
         return self.reduction("Min_ArgMin", axis=axis, dim=dim, **kwargs)
 
     def min_argmin_reduction(self, **kwargs: Any) -> Any:
-        """``min_argmin``."""
+        """As ``min_argmin``."""
         return self.min_argmin(**kwargs)
 
     def max_argmax(self, axis: Optional[int] = None, dim: Optional[int] = None, **kwargs: Any) -> Any:
@@ -273,7 +273,7 @@ class Reductions(Functions):
         return self.reduction("Max_ArgMax", axis=axis, dim=dim, **kwargs)
 
     def max_argmax_reduction(self, **kwargs: Any) -> Any:
-        """``max_argmax``."""
+        """As ``max_argmax``."""
         return self.max_argmax(**kwargs)
 
     # --- The K smallest -----------------------------------------------------------------------------------------------
@@ -283,7 +283,7 @@ class Reductions(Functions):
         return self.reduction("KMin", opt_arg=K, axis=axis, dim=dim, **kwargs)
 
     def Kmin_reduction(self, **kwargs: Any) -> Any:
-        """``Kmin``."""
+        """As ``Kmin``."""
         return self.Kmin(**kwargs)
 
     def argKmin(self, K: int, axis: Optional[int] = None, dim: Optional[int] = None, **kwargs: Any) -> Any:
@@ -291,7 +291,7 @@ class Reductions(Functions):
         return self.reduction("ArgKMin", opt_arg=K, axis=axis, dim=dim, **kwargs)
 
     def argKmin_reduction(self, **kwargs: Any) -> Any:
-        """``argKmin``."""
+        """As ``argKmin``."""
         return self.argKmin(**kwargs)
 
     def Kmin_argKmin(self, K: int, axis: Optional[int] = None, dim: Optional[int] = None, **kwargs: Any) -> Any:
@@ -299,7 +299,7 @@ class Reductions(Functions):
         return self.reduction("KMin_ArgKMin", opt_arg=K, axis=axis, dim=dim, **kwargs)
 
     def Kmin_argKmin_reduction(self, **kwargs: Any) -> Any:
-        """``Kmin_argKmin``."""
+        """As ``Kmin_argKmin``."""
         return self.Kmin_argKmin(**kwargs)
 
     def _without(self, var: Base) -> Any:

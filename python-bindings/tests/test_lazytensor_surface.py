@@ -1,0 +1,261 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Names, signatures and defaults that programs rely on, what construction gives, how LazyTensors show themselves, and
+that every public name says what it does."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import keops.numpy
+from keops.numpy import ComplexLazyTensor, Genred, KernelSolve, LazyTensor, Pm, Var, Vi, Vj, cluster
+
+M, N, D = 6, 5, 3
+RNG = np.random.default_rng(19)
+X, Y = RNG.uniform(-1, 1, (M, D)), RNG.uniform(-1, 1, (N, D))
+
+SIGNATURES = {
+    LazyTensor: {
+        "__init__": "(self, x=None, axis=None, is_complex=False)", "Kmin": "(self, K, axis=None, dim=None, **kwargs)",
+        "Kmin_argKmin": "(self, K, axis=None, dim=None, **kwargs)", "Kmin_argKmin_reduction": "(self, **kwargs)",
+        "Kmin_reduction": "(self, **kwargs)", "__abs__": "(self)", "__add__": "(self, other)",
+        "__call__": "(self, *args, **kwargs)", "__eq__": "(self, other)", "__ge__": "(self, other)",
+        "__getitem__": "(self, key)", "__gt__": "(self, other)", "__le__": "(self, other)", "__lt__": "(self, other)",
+        "__matmul__": "(self, v, **kwargs)", "__max__": "(self, **kwargs)", "__min__": "(self, **kwargs)",
+        "__mul__": "(self, other)", "__ne__": "(self, other)", "__neg__": "(self)", "__or__": "(self, other)",
+        "__pow__": "(self, other)", "__radd__": "(self, other)", "__rmul__": "(self, other)", "__ror__": "(self, other)",
+        "__rsub__": "(self, other)", "__rtruediv__": "(self, other)", "__str__": "(self)", "__sub__": "(self, other)",
+        "__truediv__": "(self, other)", "abs": "(self)", "acos": "(self)",
+        "argKmin": "(self, K, axis=None, dim=None, **kwargs)", "argKmin_reduction": "(self, **kwargs)",
+        "argmax": "(self, axis=-1, dim=None, **kwargs)", "argmax_reduction": "(self, axis=None, dim=None, **kwargs)",
+        "argmin": "(self, axis=-1, dim=None, **kwargs)", "argmin_reduction": "(self, axis=None, dim=None, **kwargs)",
+        "asin": "(self)", "atan": "(self)", "atan2": "(self, other)", "auto_factorize": "(self)",
+        "bspline": "(self, x, k=0)", "cat": "(tuple_of_lt, dim)", "clamp": "(self, other1, other2)",
+        "concat": "(self, other)", "concatenate": "(tuple_of_lt, axis=-1)", "cos": "(self)",
+        "diff": "(self, other, diffin)", "difference_matrix": "(self, other)", "dim": "(self)",
+        "divergence": "(self, var)", "elem": "(self, i)", "exp": "(self)", "exp1j": "(self)", "extract": "(self, i, d)",
+        "factorize": "(self, other)", "grad": "(self, other, gradin)", "grad_matrix": "(self, other)",
+        "ifelse": "(self, other1, other2)", "imag2complex": "(self)",
+        "keops_kron": "(self, other, dimfself, dimfother)",
+        "keops_tensordot": "(self, other, dimfa, dimfb, contfa, contfb, *args)", "laplacian": "(self, var)",
+        "log": "(self)", "logsumexp": "(self, axis=None, dim=None, weight=None, **kwargs)",
+        "logsumexp_reduction": "(self, **kwargs)", "matvec": "(self, v)", "matvecmult": "(self, other)",
+        "max": "(self, axis=-1, dim=None, **kwargs)", "max_argmax": "(self, axis=None, dim=None, **kwargs)",
+        "max_argmax_reduction": "(self, **kwargs)", "max_reduction": "(self, axis=None, dim=None, **kwargs)",
+        "min": "(self, axis=-1, dim=None, **kwargs)", "min_argmin": "(self, axis=None, dim=None, **kwargs)",
+        "min_argmin_reduction": "(self, **kwargs)", "min_reduction": "(self, axis=None, dim=None, **kwargs)",
+        "mod": "(self, modulus, offset=0)", "norm": "(self, dim)", "norm2": "(self)", "normalize": "(self)",
+        "one_hot": "(self, D)", "power": "(self, other)", "real2complex": "(self)",
+        "reduction": "(self, reduction_op, other=None, opt_arg=None, axis=None, dim=None, call=True, is_complex=None, "
+                     "**kwargs)",
+        "relu": "(self)", "rmatvec": "(self, v)", "round": "(self, other=0)", "rsqrt": "(self)", "sign": "(self)",
+        "sin": "(self)", "sinc": "(self)", "sinxdivx": "(self)", "softdtw_sqdist": "(self, other, gamma)",
+        "solve": "(self, other, var=None, call=True, **kwargs)", "sqdist": "(self, other)", "sqnorm2": "(self)",
+        "sqrt": "(self)", "square": "(self)", "step": "(self)", "sum": "(self, axis=-1, dim=None, **kwargs)",
+        "sum_reduction": "(self, axis=None, dim=None, **kwargs)",
+        "sumsoftmaxweight": "(self, weight, axis=None, dim=None, **kwargs)",
+        "sumsoftmaxweight_reduction": "(self, **kwargs)", "t": "(self)", "tensorprod": "(self, other)",
+        "trace_operator": "(self, var)", "vecmatmult": "(self, other)", "weightedsqdist": "(self, g, s)",
+        "weightedsqnorm": "(self, other)", "xlogx": "(self)"},
+    ComplexLazyTensor: {"angle": "(self)", "conj": "(self)"},
+    Genred: {
+        "__init__": "(self, formula, aliases, reduction_op='Sum', axis=0, dtype=None, opt_arg=None, formula2=None, "
+                    "cuda_type=None, dtype_acc='auto', use_double_acc=False, sum_scheme='auto', enable_chunks=True, "
+                    "rec_multVar_highdim=False, use_fast_math=True)",
+        "__call__": "(self, *args, backend='auto', device_id=-1, ranges=None, out=None)"},
+    KernelSolve: {
+        "__init__": "(self, formula, aliases, varinvalias, axis=0, dtype=None, opt_arg=None, dtype_acc='auto', "
+                    "use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, "
+                    "use_fast_math=True)",
+        "__call__": "(self, *args, backend='auto', device_id=-1, alpha=1e-10, eps=1e-06, ranges=None)"},
+    keops.numpy: {"Vi": "(x_or_ind, dim=None)", "Vj": "(x_or_ind, dim=None)", "Pm": "(x_or_ind, dim=None)",
+                  "Var": "(x_or_ind, dim=None, cat=None)"},
+    cluster: {"cluster_centroids": "(x, lab, Nlab=None, weights=None, weights_c=None)",
+              "cluster_ranges": "(lab, Nlab=None)", "cluster_ranges_centroids": "(x, lab, weights=None)",
+              "from_matrix": "(ranges_i, ranges_j, keep)", "grid_cluster": "(x, size)", "sort_clusters": "(x, lab)",
+              "swap_axes": "(ranges)"},
+}
+ROWS = [(owner, name) for owner, names in SIGNATURES.items() for name in names]
+PROPERTIES = ["T", "axis", "backend", "batchdims", "dtype", "formula", "formula2", "is_complex", "nbatchdims", "ndim", "ni",
+              "nj", "ranges", "shape", "_shape", "symbolic_variables", "variables"]
+
+
+@pytest.mark.parametrize("owner, name", ROWS, ids=[f"{owner.__name__}.{name}" for owner, name in ROWS])
+def test_signatures(owner, name):
+    signature = inspect.signature(getattr(owner, name))
+    bare = signature.replace(return_annotation=inspect.Signature.empty,
+                             parameters=[parameter.replace(annotation=inspect.Parameter.empty)
+                                         for parameter in signature.parameters.values()])
+    assert str(bare) == SIGNATURES[owner][name]
+
+
+def test_properties():
+    lazy = Vi(X)
+    for name in PROPERTIES:
+        assert hasattr(lazy, name), name
+    assert isinstance(ComplexLazyTensor(1j).real, LazyTensor) and isinstance(ComplexLazyTensor(1j).imag, LazyTensor)
+
+
+def public_names():
+    for module in (keops.numpy, cluster):
+        for name in module.__all__:
+            yield f"{module.__name__}.{name}", getattr(module, name)
+    for owner in (LazyTensor, ComplexLazyTensor, Genred, KernelSolve):
+        for name in dir(owner):
+            if not name.startswith("_") or name in ("__call__", "__matmul__", "__getitem__", "__pow__"):
+                yield f"{owner.__name__}.{name}", inspect.getattr_static(owner, name)
+
+
+# Data of an object, described where it is declared.
+PLAIN = {"is_complex", "ranges", "backend"}
+
+
+@pytest.mark.parametrize("name, value", [pair for pair in public_names() if pair[0].split(".")[-1] not in PLAIN])
+def test_every_name_has_a_docstring(name, value):
+    value = value.__func__ if isinstance(value, staticmethod) else value
+    assert value.__doc__ and len(value.__doc__.strip()) >= 10, name
+
+
+def test_star_import_works():
+    names = {}
+    exec("from keops.numpy import *", names)
+    assert {"Genred", "LazyTensor", "Vi", "Vj", "Pm", "KernelSolve"} <= set(names)
+
+
+# --- Construction -----------------------------------------------------------------------------------------------------
+
+
+def described(lazy):
+    variable = lazy._operands.variables[0] if lazy._operands.variables else None
+    return None if variable is None else variable.cat, lazy._shape, lazy.dtype, type(lazy)
+
+
+F64, C128 = "float64", "complex128"
+CONSTRUCTION = {
+    "int": (lambda: LazyTensor(3), (None, (1, 1, 1), None, LazyTensor)),
+    "NumPy integer": (lambda: LazyTensor(np.int64(3)), (None, (1, 1, 1), None, LazyTensor)),
+    "float": (lambda: LazyTensor(3.5), (2, (1, 1, 1), None, LazyTensor)),
+    "NumPy float": (lambda: LazyTensor(np.float32(3.5)), (2, (1, 1, 1), None, LazyTensor)),
+    "complex": (lambda: LazyTensor(3j), (2, (1, 1, 2), None, ComplexLazyTensor)),
+    "list": (lambda: LazyTensor([1, 2.5, 3]), (2, (1, 1, 3), None, LazyTensor)),
+    "list, axis 2": (lambda: LazyTensor([1, 2, 3], axis=2), (2, (1, 1, 3), None, LazyTensor)),
+    "complex list": (lambda: LazyTensor([1, 2j]), (2, (1, 1, 4), None, ComplexLazyTensor)),
+    "0-D": (lambda: LazyTensor(np.array(2.0)), (2, (1, 1, 1), F64, LazyTensor)),
+    "1-D": (lambda: LazyTensor(X[0]), (2, (1, 1, D), F64, LazyTensor)),
+    "1-D, axis 2": (lambda: LazyTensor(X[0], axis=2), (2, (1, 1, D), F64, LazyTensor)),
+    "2-D, axis 0": (lambda: LazyTensor(X, axis=0), (0, (M, 1, D), F64, LazyTensor)),
+    "2-D, axis 1": (lambda: LazyTensor(Y, axis=1), (1, (1, N, D), F64, LazyTensor)),
+    "2-D, axis 2": (lambda: LazyTensor(X, axis=2), (2, (M, 1, 1, D), F64, LazyTensor)),
+    "i": (lambda: LazyTensor(X[:, None, :]), (0, (M, 1, D), F64, LazyTensor)),
+    "j": (lambda: LazyTensor(Y[None, :, :]), (1, (1, N, D), F64, LazyTensor)),
+    "parameter": (lambda: LazyTensor(X[:1, None, :]), (2, (1, 1, D), F64, LazyTensor)),
+    "batch of i": (lambda: LazyTensor(np.ones((4, M, 1, D))), (0, (4, M, 1, D), F64, LazyTensor)),
+    "batch of j": (lambda: LazyTensor(np.ones((2, 4, 1, N, D))), (1, (2, 4, 1, N, D), F64, LazyTensor)),
+    "complex array": (lambda: LazyTensor(X[:, None, :] * 1j), (0, (M, 1, 2 * D), C128, ComplexLazyTensor)),
+    "single": (lambda: LazyTensor(X[:, None, :].astype("float32")), (0, (M, 1, D), "float32", LazyTensor)),
+    "half": (lambda: LazyTensor(X[:, None, :].astype("float16")), (0, (M, 1, D), "float16", LazyTensor)),
+    "symbol": (lambda: LazyTensor((2, D, 1)), (1, (1, 1, D), None, LazyTensor)),
+    "Vi": (lambda: Vi(X), (0, (M, 1, D), F64, LazyTensor)),
+    "Vj": (lambda: Vj(Y), (1, (1, N, D), F64, LazyTensor)),
+    "Pm": (lambda: Pm(X[0]), (2, (1, 1, D), F64, LazyTensor)),
+    "Pm of a number": (lambda: Pm(2.0), (2, (1, 1, 1), None, LazyTensor)),
+    "Vi symbol": (lambda: Vi(0, D), (0, (1, 1, D), None, LazyTensor)),
+    "Vj symbol": (lambda: Vj(0, D), (1, (1, 1, D), None, LazyTensor)),
+    "Pm symbol": (lambda: Pm(0, D), (2, (1, 1, D), None, LazyTensor)),
+    "Var symbol": (lambda: Var(0, D, 1), (1, (1, 1, D), None, LazyTensor)),
+    "Var array": (lambda: Var(X, 0), (0, (M, 1, D), F64, LazyTensor)),
+    "memory": (lambda: LazyTensor(memoryview(X[0])), (2, (1, 1, D), F64, LazyTensor)),
+}
+
+
+@pytest.mark.parametrize("case", CONSTRUCTION)
+def test_construction(case):
+    make, expected = CONSTRUCTION[case]
+    assert described(make()) == expected
+
+
+def test_arrays_are_held_not_copied():
+    x = X.copy()
+    lazy = Vi(x) + 0.0
+    x[0] = 5
+    assert (lazy.sum(axis=1)[0] == 5).all()
+    assert np.shares_memory(LazyTensor(x[:, None, :]).variables[0], x)
+
+
+def test_attributes():
+    lazy = Vi(X) - Vj(Y)
+    assert (lazy.ni, lazy.nj, lazy.ndim, lazy.dim(), lazy.nbatchdims, lazy.batchdims) == (M, N, D, 3, 0, None)
+    assert lazy.shape == lazy._shape == (M, N, D) and lazy.sum().shape == (M, N) and lazy.sum()._shape == (M, N, 1)
+    assert lazy.ranges is None and lazy.backend is None and lazy.axis is None and Vj(Y).axis == 1
+    assert Vi(X).nj is None and Vj(Y).ni is None
+    with pytest.raises(TypeError):
+        hash(lazy)
+    with pytest.raises(TypeError):
+        len(lazy)
+
+
+# --- Other arrays -----------------------------------------------------------------------------------------------------
+
+
+class Foreign:
+    """An array of another library."""
+
+    def __init__(self, array, device=(1, 0)):
+        self.array, self.device = array, device
+
+    def __dlpack__(self, **options):
+        if self.device != (1, 0):
+            raise BufferError("the memory belongs to a device")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.device
+
+
+def test_arrays_of_other_libraries():
+    expected = (X[:, None] * Y[None]).sum(1)
+    for wrap in (Foreign, memoryview):
+        x, y = wrap(X), wrap(Y)
+        np.testing.assert_allclose((Vi(x) * Vj(y)).sum(axis=1), expected, rtol=1e-13)
+        np.testing.assert_allclose(Genred("x*y", ["x = Vi(3)", "y = Vj(3)"], axis=1)(x, y), expected, rtol=1e-13)
+
+
+def test_memory_elsewhere_is_refused():
+    gpu = Foreign(X, device=(2, 0))
+    with pytest.raises(TypeError, match="argument 0.*Foreign.*belongs to a device"):
+        Genred("x", ["x = Vi(3)"], axis=1)(gpu)
+    with pytest.raises(TypeError, match="Foreign.*belongs to a device"):
+        Vi(gpu)
+
+
+# --- Display ----------------------------------------------------------------------------------------------------------
+
+
+def test_display():
+    kernel = (-((Vi(X) - Vj(Y)) ** 2).sum(-1) / 2.5).exp()
+    assert repr(kernel) == "LazyTensor(Exp(-Sum((x_i-y_j)**2)/p), shape=(6, 5), dtype=float64)"
+    text = str(kernel)
+    for part in ("Exp(-Sum((x_i-y_j)**2)/p)", "Vi(3), array of shape (6, 3)", "p = 2.5", "shape: (6, 5)", "dtype: float64"):
+        assert part in text
+    late = (Vi(0, D) | Vj(Y)).logsumexp(axis=1, weight=Vj(1, D))
+    assert "LogSumExp over j of x_i|y0_j with weights y1_j" in repr(late)
+    assert "an argument of the call" in str(late)
+    assert "<code>" in kernel._repr_html_() and "&lt;" in (Vi(X) < Vj(Y))._repr_html_()
+    assert repr(Vi(X) * 1j).startswith("ComplexLazyTensor(")
+    assert repr(Vi(X) + Vi(X + 1)) == "LazyTensor(x0_i+x1_i, shape=(6, 1, 3), dtype=float64)"
+
+
+def test_what_the_compiler_says():
+    kernel = (-((Vi(X.astype("float32")) - Vj(Y.astype("float32"))) ** 2).sum(-1)).exp()
+    assert re.search("pair", kernel.explain())
+    assert "keops.formula @formula" in kernel.mlir()
+    assert "keops.kernel" in kernel.mlir("tiled") and "define" in kernel.mlir("llvmir")
+    assert "float" in kernel.mlir("llvmir") and "f64" in kernel.mlir(dtype="float64")
+    assert re.search(r"^\s+\w+", kernel.asm(), re.M) and kernel.asm() != kernel.asm(axis=0)
+    assert "keops.reduce #keops.logsumexp" in kernel.logsumexp(axis=1, call=False).mlir()
+    with pytest.raises(ValueError, match="tiled.*got 'tilde'"):
+        kernel.mlir("tilde")
+    with pytest.raises(ValueError, match="dtype"):
+        Vi(0, 3).explain()
