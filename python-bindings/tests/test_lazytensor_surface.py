@@ -3,7 +3,9 @@
 """Names, signatures and defaults that programs rely on, what construction gives, how LazyTensors show themselves, and
 that every public name says what it does."""
 
+import copy
 import inspect
+import pickle
 import re
 
 import numpy as np
@@ -228,6 +230,19 @@ def test_memory_elsewhere_is_refused():
         Genred("x", ["x = Vi(3)"], axis=1)(gpu)
     with pytest.raises(TypeError, match="Foreign.*belongs to a device"):
         Vi(gpu)
+
+
+# --- Copies -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda lazy: pickle.loads(pickle.dumps(lazy))])
+def test_copies(duplicate):
+    x, y = Vi(X), Vj(Y)
+    lazy = duplicate((x - y) ** 2 * 0.5)
+    np.testing.assert_allclose(lazy.sum(axis=1), (0.5 * (X[:, None] - Y) ** 2).sum(1))
+    np.testing.assert_allclose((lazy + duplicate(x)).sum(axis=0), (0.5 * (X[:, None] - Y) ** 2 + X[:, None]).sum(0))
+    late = duplicate((x | Vj(0, D)).sum(axis=1))
+    np.testing.assert_allclose(late(Y), (X @ Y.T).sum(1)[:, None])
 
 
 # --- Display ----------------------------------------------------------------------------------------------------------

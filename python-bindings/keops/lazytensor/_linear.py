@@ -129,7 +129,7 @@ class LinearOperator(Reductions):
             fixed = Variable(unknown.dim, unknown.cat, right.array, _Unknown(right))
             variables = tuple(fixed if known.key == unknown.key else known for known in operands.variables)
             operands = _operands.Operands(
-                variables, {known.key: place for place, known in enumerate(variables)}, operands.ni, operands.nj,
+                variables, None, operands.ni, operands.nj,
                 _operands.broadcast(operands.batch, other._operands.batch),
                 _operands.common("dtype", operands.dtype, other.dtype), operands.device,
                 any(known.index is not None for known in variables))

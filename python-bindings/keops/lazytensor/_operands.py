@@ -44,6 +44,10 @@ class Variable:
         else:
             self.key = id(self)
 
+    def __reduce__(self):
+        # Keys are identities, which a copy has not.
+        return Variable, (self.dim, self.cat, self.array, self.source, self.values, self.index)
+
     def swapped(self) -> "Variable":
         """The same with i and j exchanged."""
         if self.cat == 2:
@@ -78,9 +82,11 @@ class Operands:
 
     __slots__ = ("variables", "positions", "ni", "nj", "batch", "dtype", "device", "has_symbols")
 
-    def __init__(self, variables: Tuple[Variable, ...], positions: Dict[Hashable, int], ni: Optional[int],
+    def __init__(self, variables: Tuple[Variable, ...], positions: Optional[Dict[Hashable, int]], ni: Optional[int],
                  nj: Optional[int], batch: Tuple[int, ...], dtype: Optional[str], device: Hashable, has_symbols: bool):
         self.variables = variables
+        if positions is None:
+            positions = {variable.key: position for position, variable in enumerate(variables)}
         self.positions = positions
         self.ni = ni
         self.nj = nj
@@ -88,6 +94,9 @@ class Operands:
         self.dtype = dtype
         self.device = device
         self.has_symbols = has_symbols
+
+    def __reduce__(self):
+        return Operands, (self.variables, None, self.ni, self.nj, self.batch, self.dtype, self.device, self.has_symbols)
 
 
 NOTHING = Operands((), {}, None, None, (), None, None, False)
@@ -171,5 +180,5 @@ def merge(a: Operands, b: Operands) -> Tuple[Operands, Mapping]:
 def transpose(operands: Operands) -> Operands:
     """The same with i and j exchanged."""
     variables = tuple(variable.swapped() for variable in operands.variables)
-    return Operands(variables, {variable.key: position for position, variable in enumerate(variables)}, operands.nj,
-                    operands.ni, operands.batch, operands.dtype, operands.device, operands.has_symbols)
+    return Operands(variables, None, operands.nj, operands.ni, operands.batch, operands.dtype, operands.device,
+                    operands.has_symbols)

@@ -311,6 +311,6 @@ class Reductions(Functions):
         variables = tuple(Variable(known.dim, known.cat) if known.key == symbol.key else known
                           for known in self._operands.variables)
         own = self._operands
-        operands = Operands(variables, {known.key: position for position, known in enumerate(variables)}, own.ni, own.nj,
-                            own.batch, own.dtype, own.device, any(known.index is not None for known in variables))
+        operands = Operands(variables, None, own.ni, own.nj, own.batch, own.dtype, own.device,
+                            any(known.index is not None for known in variables))
         return self._make(self._formula, operands)
