@@ -9,6 +9,10 @@ A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, `
 ``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it. PyTorch 2.4 or newer is needed.
 """
 
+from keops.torch import cluster
 from keops.torch.genred import Genred, generic_argkmin, generic_argmin, generic_logsumexp, generic_sum
+from keops.torch.lazytensor import ComplexLazyTensor, LazyTensor, Pm, Var, Vi, Vj
+from keops.torch.solve import KernelSolve
 
-__all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "Var", "Vi", "Vj", "cluster",
+           "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]

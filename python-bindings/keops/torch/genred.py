@@ -38,6 +38,18 @@ def check_ranges(ranges: Any) -> Tuple[Tensor, ...]:
     return tuple(tensor.to(torch.int64).contiguous() for tensor in ranges)
 
 
+def check_tensors(args: Sequence[Any]) -> None:
+    """What PyTorch must be able to differentiate are dense tensors of one device."""
+    for position, tensor in enumerate(args):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"argument {position}: expected a PyTorch tensor, got {type(tensor).__name__}")
+        if tensor.layout != torch.strided:
+            raise TypeError(f"argument {position}: expected a dense tensor, got one of layout {tensor.layout}")
+        if tensor.device != args[0].device:
+            raise ValueError(f"argument {position}: expected a tensor on the device {args[0].device} as argument 0, "
+                             f"got one on {tensor.device}")
+
+
 def _has_derivatives(tensors: Sequence[Any]) -> bool:
     """Whether somebody may ask how results change with these tensors."""
     if forward_ad._current_level >= 0:
@@ -147,14 +159,7 @@ class Genred:
             _options.check_backend(backend)
         if _reduce.is_plain(args) and not _has_derivatives(args):
             return self._run(args, out, None if ranges is None else _reduce.choose(self.axis, check_ranges(ranges)))
-        for position, tensor in enumerate(args):
-            if not isinstance(tensor, Tensor):
-                raise TypeError(f"argument {position}: expected a PyTorch tensor, got {type(tensor).__name__}")
-            if tensor.layout != torch.strided:
-                raise TypeError(f"argument {position}: expected a dense tensor, got one of layout {tensor.layout}")
-            if tensor.device != args[0].device:
-                raise ValueError(f"argument {position}: expected a tensor on the device {args[0].device} as argument 0, "
-                                 f"got one on {tensor.device}")
+        check_tensors(args)
         tensors = [_as_pairs(tensor) for tensor in args]
         return self._finish(_reduce.Reduce.apply(self._key, () if ranges is None else check_ranges(ranges), *tensors),
                             out)

@@ -1,0 +1,213 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Linear systems with the matrix of a formula, for PyTorch tensors, differentiable to any order."""
+
+import math
+from typing import Any, Iterable, List, Optional, Sequence
+
+import torch
+from torch import Tensor
+
+from keops import _options
+from keops._solver import conjugate_gradient
+from keops.torch import _reduce
+from keops.torch.genred import Genred, check_ranges, check_tensors
+
+__all__ = ["KernelSolve"]
+
+
+def _solve(key: str, position: int, alpha: float, eps: float, ranges: Sequence[Tensor],
+           tensors: Sequence[Tensor]) -> Tensor:
+    """The solution a of (alpha Id + K) a = b, where ``tensors`` has b in the place of a. It has all batches of b."""
+    arguments, call = list(tensors), _reduce.find(key)
+
+    def apply(a: Tensor) -> Tensor:
+        arguments[position] = a
+        image, = _reduce._compute(call, ranges, arguments)
+        return image.add_(a, alpha=alpha) if alpha else image
+
+    b = tensors[position]
+    return conjugate_gradient(apply, b, eps, b.ndim - 2).contiguous()
+
+
+@torch.library.custom_op("keops::solve", mutates_args=(), device_types="cpu")
+def solve(call: str, position: int, alpha: float, eps: float, ranges: List[Tensor], arguments: List[Tensor]) -> Tensor:
+    """The solution a of (alpha Id + K) a = b, where K a is the result of the call, and b stands in the place of a."""
+    return _solve(call, position, alpha, eps, ranges, arguments).clone()
+
+
+@solve.register_fake
+def _(key, position, alpha, eps, ranges, tensors):
+    return torch.empty_like(tensors[position], memory_format=torch.contiguous_format)
+
+
+def _solve_again(key, position, alpha, eps, ranges, tensors):
+    return torch.ops.keops.solve(key, position, alpha, eps, list(ranges), list(tensors))
+
+
+def _adjoint(again, reduce, settings, ranges, tensors, a, cotangent, wanted):
+    """Gradients by number of the argument: with K symmetric, that of b is the solution v for the cotangent, and those of
+    others are those of K a at a for the cotangent -v."""
+    key, position, alpha, eps = settings
+    arguments = list(tensors)
+    arguments[position] = cotangent
+    v = again(*settings, ranges, arguments)
+    arguments[position] = a
+    others = [number for number in wanted if number != position]
+    found = _reduce._gradients(reduce, key, ranges, arguments, [-v], others)
+    found[position] = v
+    return found
+
+
+class Solve(torch.autograd.Function):
+    """``solve`` with its derivatives: ``Solve.apply(key, position, alpha, eps, ranges, *tensors)``."""
+
+    @staticmethod
+    def forward(key, position, alpha, eps, ranges, *tensors):
+        if _reduce.is_plain(tensors) and _reduce._has_memory(tensors):
+            a = _solve(key, position, alpha, eps, ranges, tensors)
+            # With alpha = 1 and K = 0 the solution may be b itself, which a function must not return.
+            return a.clone() if a is tensors[position] else a
+        return _solve_again(key, position, alpha, eps, ranges, tensors)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *settings, ranges = inputs[:5]
+        ctx.settings, ctx.ranges = tuple(settings), ranges
+        ctx.save_for_backward(*inputs[5:], output)
+        ctx.save_for_forward(*inputs[5:], output)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        *tensors, a = ctx.saved_tensors
+        if cotangent is None:
+            return (None, ) * (5 + len(tensors))
+        wanted = [number for number, needed in enumerate(ctx.needs_input_grad[5:]) if needed]
+        found = _adjoint(_solve_here, _reduce._reduce_here, ctx.settings, ctx.ranges, tensors, a, cotangent, wanted)
+        return (None, None, None, None, None, *(found.get(number) for number in range(len(tensors))))
+
+    @staticmethod
+    def jvp(ctx, *tangents):
+        # (alpha Id + K) a' = b' - K' a.
+        *tensors, a = ctx.saved_tensors
+        key, position, _, _ = ctx.settings
+        directions = {number: tangent for number, tangent in enumerate(tangents[5:]) if tangent is not None}
+        right = directions.pop(position, None)
+        arguments = list(tensors)
+        arguments[position] = a
+        if directions:
+            image, = _reduce._tangents(_reduce._reduce_here, key, ctx.ranges, arguments, directions)
+            right = -image if right is None else right - image
+        arguments[position] = right
+        return _solve_here(*ctx.settings, ctx.ranges, arguments)
+
+    @staticmethod
+    def vmap(info, in_dims, key, position, alpha, eps, ranges, *tensors):
+        if ranges and in_dims[4] is not None:
+            _reduce._check_ranges_dims(in_dims[4])
+        moved = _reduce._with_batch(key, info.batch_size, in_dims[5:], tensors)
+        moved[position] = _with_batches_of_all(_reduce.find(key), position, moved)
+        return Solve.apply(key, position, alpha, eps, ranges, *moved), 0
+
+
+def _solve_here(key, position, alpha, eps, ranges, tensors):
+    return Solve.apply(key, position, alpha, eps, ranges, *tensors)
+
+
+def _setup_context(ctx, inputs, output):
+    *settings, ranges, tensors = inputs
+    ctx.settings, ctx.count = tuple(settings), len(tensors)
+    ctx.save_for_backward(*tensors, *ranges, output)
+
+
+def _backward(ctx, cotangent):
+    *saved, a = ctx.saved_tensors
+    tensors, ranges = saved[:ctx.count], saved[ctx.count:]
+    wanted = [number for number, needed in enumerate(ctx.needs_input_grad[5]) if needed]
+    found = _adjoint(_solve_again, _reduce._reduce_again, ctx.settings, ranges, tensors, a, cotangent, wanted)
+    return None, None, None, None, [None] * len(ranges), [found.get(number) for number in range(len(tensors))]
+
+
+solve.register_autograd(_backward, setup_context=_setup_context)
+
+
+def _with_batches_of_all(call: _reduce.Call, position: int, tensors: Sequence[Tensor]) -> Tensor:
+    """b with the batches that the solution has: those of all arguments."""
+    arguments, _ = call.signature(_reduce._dtype_name(tensors[0]))
+    batch = torch.broadcast_shapes(*(tensor.shape[:tensor.ndim - _reduce._core_axes(place)]
+                                     for (place, _), tensor in zip(arguments, tensors)))
+    b = tensors[position]
+    return b.expand(*batch, *b.shape[-2:])
+
+
+class KernelSolve:
+    """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive definite,
+    by conjugate gradients.
+
+    The solution is differentiable, to any order and in both modes, with respect to all tensors: each derivative is the
+    solution of one more system with the same matrix.
+
+    :param formula: F, such as ``"Exp(-SqDist(x,y)*g) * a"``.
+    :param aliases: the arguments of the call, as ``Genred`` has them.
+    :param varinvalias: the name of the alias of a, or ``"Var(position,dimension,category)"``. The call takes b there.
+    :param axis: 0 if the sum is over i, 1 over j.
+    :param dtype_acc: as those after it, for the sum; see ``Genred``.
+    :raises ValueError: no argument is called ``varinvalias``; what ``Genred`` refuses.
+    """
+
+    def __init__(self, formula: str, aliases: Iterable[str], varinvalias: str, axis: int = 0, dtype_acc: str = "auto",
+                 use_double_acc: bool = False, sum_scheme: str = "auto", enable_chunks: bool = True,
+                 rec_multVar_highdim: Any = None, dtype: Optional[str] = None, cuda_type: Optional[str] = None,
+                 use_fast_math: bool = True):
+        _options.warn_deprecated(dtype=dtype, cuda_type=cuda_type)
+        self._sum = Genred(formula, aliases, "Sum", axis, dtype_acc=dtype_acc, use_double_acc=use_double_acc,
+                           sum_scheme=sum_scheme, enable_chunks=enable_chunks, rec_multVar_highdim=rec_multVar_highdim,
+                           use_fast_math=use_fast_math)
+        self.formula = formula
+        self.aliases = self._sum.aliases
+        self.varinvalias = varinvalias
+        self.axis = self._sum.axis
+        self.position = _options.find_argument(self.aliases, varinvalias)
+
+    def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
+                 ranges: Any = None) -> Tensor:
+        """The solution a, a tensor of the shape of b.
+
+        :param args: a tensor for each alias, as ``Genred``'s call takes them, and b in the place of a.
+        :param alpha: the number on the diagonal, at least 0.
+        :param eps: iterations end when the residual b - (alpha Id + K) a has a root mean square below it, for each
+            batch. If that takes too many, or K turns out not to be positive definite, a warning says so and the result
+            is what there is. Derivatives are found to the same eps.
+        :param backend: as ``device_id`` and ``ranges``, of ``Genred``'s call.
+        :raises ValueError: K is not square; what ``Genred`` refuses.
+        :raises TypeError: alpha or eps is no number.
+        """
+        for name, value in (("alpha", alpha), ("eps", eps)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise TypeError(f"{name}: expected a number, got {value!r}")
+            if not (value >= 0 and math.isfinite(value)):
+                raise _options.refuse(name, "a finite number of at least 0", value)
+        _options.check_backend(backend)
+        call = self._sum._call
+        if len(args) != len(self.aliases):
+            # In the words of the sum.
+            self._sum(*args)
+        tensors = list(args)
+        check_tensors(tensors)
+        arguments, _ = call.signature(_reduce._dtype_name(tensors[0]))
+        place, dim = arguments[self.position]
+        kept = 1 - self.axis
+        rows = next((tensor.shape[-2] for (own, _), tensor in zip(arguments, tensors) if own == kept and tensor.ndim > 1), 1)
+        b = tensors[self.position]
+        if place == 2 or b.ndim < 2 or b.shape[-2] != rows:
+            raise ValueError(f"argument {self.position} ({self.varinvalias}): expected a tensor of shape ({rows}, {dim}), "
+                             f"as the sum has, for a matrix that is square, got shape {tuple(b.shape)}")
+        tensors[self.position] = _with_batches_of_all(call, self.position, tensors)
+        six = [] if ranges is None else list(check_ranges(ranges))
+        if torch.compiler.is_compiling():
+            return torch.ops.keops.solve(call.key, self.position, float(alpha), float(eps), six, tensors)
+        return Solve.apply(call.key, self.position, float(alpha), float(eps), tuple(six), *tensors)
+
+    def __repr__(self) -> str:
+        return f"KernelSolve({self.formula!r}, {self.aliases!r}, {self.varinvalias!r}, axis={self.axis})"
