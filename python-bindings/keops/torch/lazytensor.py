@@ -37,7 +37,7 @@ class _TorchArrays:
 
     @staticmethod
     def device(array: Tensor) -> Hashable:
-        return None if array.is_cpu else str(array.device)
+        return array.device
 
     @staticmethod
     def vector(values: Sequence, dtype: str, like: Any) -> Tensor:
