@@ -178,6 +178,10 @@ class Genred:
             given.copy_(result)
         return out
 
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        """What the compiler makes of the reduction for tensors of a dtype; see ``keops.numpy.Genred.describe_code``."""
+        return self._call.compiled.describe_code(dtype, phase)
+
     def __repr__(self):
         return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
                 f"opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
