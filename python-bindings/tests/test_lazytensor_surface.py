@@ -264,7 +264,10 @@ def test_display():
 
 def test_what_the_compiler_says():
     kernel = (-((Vi(X.astype("float32")) - Vj(Y.astype("float32"))) ** 2).sum(-1)).exp()
-    assert re.search("pair", kernel.explain())
+    assert "pairs/s" in kernel.explain() and re.search(r"^30 pairs: at least \S+ s on one core$", kernel.explain(), re.M)
+    assert "30 pairs" not in (Vi(0, D) | Vj(Y)).explain()
+    square = Vi(X) | Vj(X)
+    assert "schedule" in square.solve(X, call=False).explain()
     assert "keops.formula @formula" in kernel.mlir()
     assert "keops.kernel" in kernel.mlir("tiled") and "define" in kernel.mlir("llvmir")
     assert "float" in kernel.mlir("llvmir") and "f64" in kernel.mlir(dtype="float64")

@@ -3,6 +3,8 @@
 """How a LazyTensor shows itself, and what the compiler says about it."""
 
 import html
+import math
+import re
 from typing import Any, List, Optional
 
 from keops import _keops
@@ -86,7 +88,13 @@ class Display(LinearOperator):
         :param axis: 0 or 1, the index that is summed over; of a reduced LazyTensor its own reduction is explained.
         :param dtype: by default that of the arrays.
         """
-        return self._describe_code("explain", axis, dtype)
+        text = self._describe_code("explain", axis, dtype)
+        rate = re.search(r"at most (\S+) pairs/s", text)
+        sizes = self._operands
+        if rate and not sizes.has_symbols:
+            pairs = math.prod((*sizes.batch, sizes.ni or 1, sizes.nj or 1))
+            text += f"{pairs} pairs: at least {pairs / float(rate[1]):.2g} s on one core\n"
+        return text
 
     def mlir(self, phase: str = "formula", axis: int = 1, dtype: Optional[str] = None) -> str:
         """The program of the reduction after a phase of the compiler.

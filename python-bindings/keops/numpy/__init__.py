@@ -31,8 +31,9 @@ engine refuses, for example a formula that does not parse, is ``keops.Error``, a
 
 from keops.numpy import cluster
 from keops.numpy.genred import Genred, generic_argkmin, generic_argmin, generic_logsumexp, generic_sum
+from keops.numpy.kernels import RadialKernelConv, RadialKernelGrad1conv
 from keops.numpy.lazytensor import ComplexLazyTensor, LazyTensor, Pm, Var, Vi, Vj
 from keops.numpy.solve import KernelSolve
 
-__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "Var", "Vi", "Vj", "cluster",
-           "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "RadialKernelConv", "RadialKernelGrad1conv",
+           "Var", "Vi", "Vj", "cluster", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]

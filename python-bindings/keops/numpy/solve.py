@@ -39,6 +39,10 @@ class KernelSolve:
         self.axis = self._sum.axis
         self.position = _options.find_argument(self.aliases, varinvalias)
 
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        """What the compiler makes of the sum, as ``Genred.describe_code``."""
+        return self._sum.describe_code(dtype, phase)
+
     def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
                  ranges: Any = None) -> numpy.ndarray:
         """The solution a, an array of the shape of b.
