@@ -177,6 +177,29 @@ static LogicalResult rewriteAccess(Operation *op, SimLowering &lowering) {
   return success();
 }
 
+/// Memory of the thread alone: of the fiber's stack, made known to the simulator.
+static LogicalResult rewriteLocal(Operation *op, SimLowering &lowering) {
+  auto local = cast<LLVM::AllocaOp>(op);
+  auto array = dyn_cast<LLVM::LLVMArrayType>(local.getElemType());
+  auto [bits, alignment] = array ? sizeAndAlignment(array.getElementType()) : std::pair<int64_t, int64_t>(0, 1);
+  APInt count;
+  if (bits == 0 || !matchPattern(local.getArraySize(), m_ConstantInt(&count)) || !count.isOne() ||
+      op->getParentOp()->getParentOp() != lowering.host)
+    return op->emitError("the simulator expects a thread's own memory to be one array of numbers, made at the start of "
+                         "the kernel, but met ")
+           << lowering.siteOf(op).text;
+  OpBuilder &builder = lowering.builder;
+  int64_t bytes = static_cast<int64_t>(array.getNumElements()) * llvm::divideCeil(bits, 8);
+  // An index a little too far lands in no other array.
+  constexpr int64_t gap = 64;
+  local.setElemType(LLVM::LLVMArrayType::get(builder.getI8Type(), bytes + gap));
+  lowering.program.localBytes += llvm::alignTo(bytes + gap, local.getAlignment().value_or(alignment));
+  builder.setInsertionPointAfter(op);
+  Value size = LLVM::ConstantOp::create(builder, op->getLoc(), builder.getI64Type(), builder.getI64IntegerAttr(bytes));
+  lowering.callSimulator(op, "keops_sim_local", LLVM::LLVMVoidType::get(op->getContext()), {local.getResult(), size});
+  return success();
+}
+
 /// An address computed in bounds by promise would be undefined before the
 /// simulator could say that it is not.
 static LogicalResult rewriteAddress(Operation *op, SimLowering &) {
@@ -261,6 +284,7 @@ static llvm::StringMap<SimulatedOp> makeTable() {
   table["llvm.load"] = {rewriteAccess<LLVM::LoadOp>, Kind::Load};
   table["llvm.store"] = {rewriteAccess<LLVM::StoreOp>, Kind::Store};
   table["llvm.getelementptr"] = {rewriteAddress, std::nullopt};
+  table["llvm.alloca"] = {rewriteLocal, Kind::Local};
   table["llvm.mlir.addressof"] = {rewriteAddressOf, std::nullopt};
 
   add({"arith.divsi", "arith.remsi", "arith.ceildivsi", "arith.floordivsi"},
@@ -274,7 +298,7 @@ static llvm::StringMap<SimulatedOp> makeTable() {
        "llvm.intr.floor",    "llvm.intr.ceil",      "llvm.intr.trunc",   "llvm.intr.round",  "llvm.intr.roundeven",
        "llvm.intr.rint",     "llvm.intr.nearbyint", "llvm.intr.minnum",  "llvm.intr.maxnum", "llvm.intr.minimum",
        "llvm.intr.maximum",  "llvm.intr.smin",      "llvm.intr.smax",    "llvm.intr.umin",   "llvm.intr.umax",
-       "llvm.intr.abs",      "llvm.intr.ctlz",      "llvm.intr.cttz",    "llvm.intr.ctpop"},
+       "llvm.intr.abs",      "llvm.intr.ctlz",      "llvm.intr.cttz",    "llvm.intr.ctpop",    "llvm.intr.expect"},
       Stays);
 
   add({"arith.addf",     "arith.addi",    "arith.addui_extended", "arith.andi",

@@ -309,11 +309,14 @@ LaneValue MachineLane::fold(ReductionInterface, int64_t, llvm::function_ref<Lane
 
 void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue> values) {
   Value any = mask.ssa;
-  if (auto vector = dyn_cast<VectorType>(any.getType())) {
+  auto vector = dyn_cast<VectorType>(any.getType());
+  if (vector && !registerLanes) {
+    any = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, any);
+  } else if (vector) {
     int64_t count = vector.getNumElements();
     Type bits = builder.getIntegerType(element.getIntOrFloatBitWidth());
     auto compare = any.getDefiningOp<arith::CmpFOp>();
-    if (compare && compare.getPredicate() == arith::CmpFPredicate::OLT && registerLanes && count > registerLanes &&
+    if (compare && compare.getPredicate() == arith::CmpFPredicate::OLT && count > registerLanes &&
         count % registerLanes == 0) {
       // a < b where a − b is negative, and one mask for the sign bits of all registers: masks of many lanes would be
       // packed before a test. A NaN may have the sign, too; then the body finds nothing to do.
@@ -335,11 +338,9 @@ void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, Mutable
     Value zero = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(joined.getType(), 0));
     any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, joined, zero);
   }
-  if (registerLanes) {
-    // What is moved to and from the stack is moved in the rare branch then.
-    Value no = arith::ConstantIntOp::create(builder, loc, 0, 1);
-    any = LLVM::ExpectOp::create(builder, loc, any, no);
-  }
+  // What is moved to and from the stack is moved in the rare branch then.
+  Value no = arith::ConstantIntOp::create(builder, loc, 0, 1);
+  any = LLVM::ExpectOp::create(builder, loc, any, no);
   auto carried = [&] {
     SmallVector<Value> all = registers ? registers->flatten() : SmallVector<Value>();
     for (const LaneValue &value : values)
@@ -371,10 +372,16 @@ void MachineLane::forEach(int64_t count, llvm::function_ref<void(LaneIndex)> bod
       body(d);
     return;
   }
-  scf::ForOp loop = scf::ForOp::create(builder, loc, i64(0), i64(count), i64(1));
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  body(LaneIndex(loop.getInductionVar()));
+  int64_t done = count / panel * panel;
+  if (done > 0) {
+    scf::ForOp loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(panel));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(loop.getBody());
+    for (int64_t d = 0; d < panel; ++d)
+      body(add(LaneIndex(loop.getInductionVar()), d));
+  }
+  for (int64_t d = done; d < count; ++d)
+    body(d);
 }
 
 SmallVector<LaneValue>

@@ -95,6 +95,8 @@ public:
   mlir::Type element;
   int64_t lanes;
   int64_t unroll;
+  /// Turns of a loop of `forEach` that are one.
+  int64_t panel = 1;
   /// The numbers of the rows or columns on the lanes as i64, in a stage that runs over one of them.
   std::function<mlir::Value()> indexNumbers;
   /// The state whose registers `ifAny` carries.

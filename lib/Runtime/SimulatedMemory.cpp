@@ -37,8 +37,13 @@ std::string keops::runtime::describeThread(const SimLaunch &launch, int64_t bloc
 
 /// "4 bytes at byte 1024 of shared array @tile, which has 1024 bytes", for the
 /// region that holds the address or else lies nearest.
-std::string SimulatedMemory::describePlace(uintptr_t address, int64_t bytes) const {
+std::string SimulatedMemory::describePlace(uint16_t thread, uintptr_t address, int64_t bytes) const {
   std::string text = countBytes(bytes) + " at ";
+  constexpr uintptr_t near = 64;
+  for (const Local &local : locals[thread])
+    if (address + near >= local.begin && address < local.begin + local.bytes + near)
+      return text + "byte " + std::to_string(static_cast<int64_t>(address - local.begin)) +
+             " of an array of the thread's own, which has " + countBytes(local.bytes);
   const Region *nearest = nullptr;
   uintptr_t nearestDistance = 1 << 20; // farther away, naming it would mislead
   for (const Region &region : regions) {
@@ -83,6 +88,7 @@ std::optional<std::string> SimulatedMemory::allocate() {
   while (!(factors >> grainShift & 1))
     ++grainShift;
 
+  locals.resize(launch.block[0] * launch.block[1] * launch.block[2]);
   for (size_t i = 0; i < launch.buffers.size(); ++i) {
     const SimBuffer &buffer = launch.buffers[i];
     if (auto error = addRegion("buffer " + std::to_string(i), static_cast<char *>(buffer.data), buffer.bytes,
@@ -114,6 +120,20 @@ void SimulatedMemory::beginBlock(int64_t number) {
   firstEpoch = ++epoch;
   // All ones are a NaN in every floating-point format.
   std::memset(shared.get(), 0xff, sharedBytes);
+  for (std::vector<Local> &arrays : locals)
+    arrays.clear();
+}
+
+void SimulatedMemory::addLocal(uint16_t thread, char *begin, int64_t bytes) {
+  locals[thread].push_back({reinterpret_cast<uintptr_t>(begin), bytes});
+  std::memset(begin, 0xff, bytes);
+}
+
+bool SimulatedMemory::isLocal(uint16_t thread, uintptr_t address, int64_t bytes) const {
+  return std::any_of(locals[thread].begin(), locals[thread].end(), [&](const Local &local) {
+    return address >= local.begin && bytes <= local.bytes &&
+           address - local.begin <= static_cast<uintptr_t>(local.bytes - bytes);
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -126,7 +146,7 @@ std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer
   bool isStore = site.kind == SimSite::Kind::Store;
   auto failHere = [&](const char *fault, const std::string &reason) {
     return std::string(fault) + ": " + describeThread(launch, block, thread) + (isStore ? " writes " : " reads ") +
-           describePlace(address, site.bytes) + reason + ", in " + site.text;
+           describePlace(thread, address, site.bytes) + reason + ", in " + site.text;
   };
 
   const Region *region = nullptr;
@@ -135,17 +155,18 @@ std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer
       region = &candidate;
       break;
     }
-  if (!region)
+  bool local = !region && isLocal(thread, address, site.bytes);
+  if (!region && !local)
     return failHere("out of bounds", "");
-  if (site.space != SimSpace::Generic && site.space != region->space)
+  if (region && site.space != SimSpace::Generic && site.space != region->space)
     return failHere("wrong address space", site.space == SimSpace::Shared ? ", through a pointer to shared memory"
                                                                           : ", through a pointer to global memory");
-  if (isStore && !region->writable)
+  if (region && isStore && !region->writable)
     return failHere("store to read-only memory", "");
   if (uintptr_t excess = address % site.alignment)
     return failHere("misaligned", ", " + countBytes(excess) + " past a multiple of the promised alignment " +
                                       std::to_string(site.alignment));
-  if (!region->touches)
+  if (local || !region->touches)
     return std::nullopt;
   return recordTouch(thread, *region, address, siteNumber);
 }

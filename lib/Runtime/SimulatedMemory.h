@@ -56,6 +56,8 @@ public:
   /// Forgets what shared memory held; from here on, block `number` runs.
   void beginBlock(int64_t number);
   void passBarrier() { ++epoch; }
+  /// `bytes` at `begin` are memory of `thread` alone until its block ends.
+  void addLocal(uint16_t thread, char *begin, int64_t bytes);
 
   /// Records that `thread` of the current block does the load or store of
   /// `site` at `pointer`, or returns why it must not.
@@ -71,6 +73,12 @@ private:
     uint16_t writer;
     uint16_t reader, otherReader; // two different readers of `readEpoch`, or the same twice
     bool readByOtherBlock;
+  };
+
+  /// A stretch of memory of one thread.
+  struct Local {
+    uintptr_t begin;
+    int64_t bytes;
   };
 
   /// A stretch of memory that the kernel may touch.
@@ -89,14 +97,16 @@ private:
   };
 
   std::optional<std::string> addRegion(std::string name, char *begin, int64_t bytes, SimSpace space, bool writable);
+  bool isLocal(uint16_t thread, uintptr_t address, int64_t bytes) const;
   std::optional<std::string> recordTouch(uint16_t thread, const Region &region, uintptr_t address, uint32_t siteNumber);
   /// Number of the grain at `address` among those of all memory.
   uintptr_t grainOf(uintptr_t address) const { return address >> grainShift; }
-  std::string describePlace(uintptr_t address, int64_t bytes) const;
+  std::string describePlace(uint16_t thread, uintptr_t address, int64_t bytes) const;
 
   const SimProgram &program;
   const SimLaunch &launch;
   std::vector<Region> regions;
+  std::vector<std::vector<Local>> locals; // of each thread
   std::unique_ptr<char, FreeMemory> shared;
   int64_t sharedBytes = 0;
   unsigned grainShift = 0; // binary logarithm of a grain's bytes

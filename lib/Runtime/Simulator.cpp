@@ -58,28 +58,31 @@ public:
       munmap(base, total);
   }
 
-  bool allocate(size_t count) {
+  bool allocate(size_t count, size_t localBytes) {
     size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     guard = page;
-    total = count * (guard + StackBytes);
+    stackBytes = CodeBytes + (localBytes + page - 1) / page * page;
+    total = count * (guard + stackBytes);
     void *memory =
         mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, /*fd=*/-1, 0);
     if (memory == MAP_FAILED)
       return false;
     base = static_cast<char *>(memory);
     for (size_t i = 0; i < count; ++i)
-      if (mprotect(base + i * (guard + StackBytes), guard, PROT_NONE) != 0)
+      if (mprotect(base + i * (guard + stackBytes), guard, PROT_NONE) != 0)
         return false;
     return true;
   }
 
-  char *stack(size_t index) const { return base + index * (guard + StackBytes) + guard; }
-
-  static constexpr size_t StackBytes = 128 << 10;
+  char *stack(size_t index) const { return base + index * (guard + stackBytes) + guard; }
+  size_t bytes() const { return stackBytes; }
 
 private:
+  /// Of each stack beside the thread's own arrays.
+  static constexpr size_t CodeBytes = 128 << 10;
+
   char *base = nullptr;
-  size_t guard = 0, total = 0;
+  size_t guard = 0, stackBytes = 0, total = 0;
 };
 
 /// A small generator, so that a seed means the same order everywhere.
@@ -222,7 +225,7 @@ bool Simulation::prepare() {
     return false;
 
   size_t threads = launch.block[0] * launch.block[1] * launch.block[2];
-  if (!stacks.allocate(threads))
+  if (!stacks.allocate(threads, program.localBytes))
     return fail("not enough memory for the stacks of " + std::to_string(threads) + " threads");
   fibers.resize(threads);
   order.resize(threads);
@@ -263,7 +266,7 @@ void Simulation::startBlock(int64_t block) {
 
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = stacks.stack(number);
-    fiber.context.uc_stack.ss_size = StackArena::StackBytes;
+    fiber.context.uc_stack.ss_size = stacks.bytes();
     fiber.context.uc_link = nullptr;
     uintptr_t address = reinterpret_cast<uintptr_t>(&fiber);
     makecontext(&fiber.context, reinterpret_cast<void (*)()>(fiberMain), 2, static_cast<unsigned>(address >> 32),
@@ -393,6 +396,11 @@ static void enterAccess(SimThread *thread, void *address, uint32_t site) {
     fiber.simulation->leave(fiber);
 }
 
+static void enterLocal(SimThread *thread, void *address, int64_t bytes, uint32_t) {
+  Fiber &fiber = *static_cast<Fiber *>(thread);
+  fiber.simulation->memory.addLocal(fiber.number, static_cast<char *>(address), bytes);
+}
+
 static void enterBarrier(SimThread *thread, uint32_t site) {
   Fiber &fiber = *static_cast<Fiber *>(thread);
   fiber.state = Fiber::State::AtBarrier;
@@ -424,6 +432,7 @@ static uint64_t enterShuffle(SimThread *thread, uint64_t bits, int32_t offset, i
 
 std::vector<std::pair<const char *, void *>> keops::runtime::simulatorFunctions() {
   return {{"keops_sim_access", reinterpret_cast<void *>(enterAccess)},
+          {"keops_sim_local", reinterpret_cast<void *>(enterLocal)},
           {"keops_sim_barrier", reinterpret_cast<void *>(enterBarrier)},
           {"keops_sim_divide", reinterpret_cast<void *>(enterDivision)},
           {"keops_sim_shuffle", reinterpret_cast<void *>(enterShuffle)}};

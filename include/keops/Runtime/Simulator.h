@@ -41,7 +41,7 @@ enum class SimSpace : uint8_t { Generic = 0, Global = 1, Shared = 3 };
 
 /// An operation that the simulator takes part in.
 struct SimSite {
-  enum class Kind : uint8_t { Load, Store, Barrier, Division, Shuffle };
+  enum class Kind : uint8_t { Load, Store, Local, Barrier, Division, Shuffle };
   enum class Shuffle : uint8_t { Xor, Up, Down, Index };
 
   Kind kind = Kind::Barrier;
@@ -85,6 +85,7 @@ struct SimProgram {
   std::vector<SimType> parameters;
   std::vector<SimSite> sites;
   std::vector<SimSharedArray> sharedArrays;
+  int64_t localBytes = 0; ///< of each thread's own memory
   std::optional<std::array<int64_t, 3>> requiredBlock; ///< the only block size that the kernel may be launched with
 };
 
@@ -96,6 +97,7 @@ void addSharedArray(SimProgram &program, SimSharedArray array);
 
 /// The functions that compiled code calls, to be defined under these names:
 ///   void keops_sim_access(SimThread *, void *address, i32 site)     before each load and store
+///   void keops_sim_local(SimThread *, void *address, i64 bytes, i32 site)    for each array of the thread's own
 ///   void keops_sim_barrier(SimThread *, i32 site)
 ///   void keops_sim_divide(SimThread *, i32 permitted, i32 site)     before each integer division
 ///   i64  keops_sim_shuffle(SimThread *, i64 bits, i32 offset, i32 width, i32 site)

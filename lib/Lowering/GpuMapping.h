@@ -1,0 +1,165 @@
+//===- GpuMapping.h - One kernel on its way to GPU code ---------*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the mapping of a kernel to a GPU knows while it goes on: where values
+// and states lie, and how they are read and written. The steps are in
+// MapTilesToGPU.cpp, the memory in GpuMemory.cpp, the loops over pairs in
+// GpuPairs.cpp.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_LIB_LOWERING_GPUMAPPING_H
+#define KEOPS_LIB_LOWERING_GPUMAPPING_H
+
+#include "StageEmitter.h"
+#include "Storage.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <map>
+
+namespace keops {
+
+/// Where values of the kernel are found.
+using Bindings = llvm::MapVector<mlir::Value, ComponentSource>;
+
+/// Replaces one kernel by a `gpu.module`.
+class GpuMapping {
+public:
+  GpuMapping(KernelOp kernel, TargetAttr target);
+  mlir::LogicalResult run();
+
+private:
+  /// Pointers and strides of one argument.
+  struct ArgumentAccess {
+    mlir::Value base, rowStride, componentStride;
+  };
+  /// Numbers of a thread's own: `width` of them for each component.
+  struct LocalArray {
+    mlir::Value base;
+    mlir::Type element;
+    int64_t width = 1;
+  };
+  /// The state of one accumulation.
+  struct StateLayout {
+    AccumulateOp op;
+    llvm::SmallVector<StateSlot> slots;
+    bool direct = false; ///< columns are added to the running state, without a partial one for their tile
+  };
+
+  // Layout.
+  void layOut();
+  void layOutTile();
+  mlir::LogicalResult check();
+  /// True if the components of a vector of this length take a register each.
+  bool fitsRegisters(int64_t dim) const { return dim <= std::max<int64_t>(schedule.getUnroll(), 1); }
+  /// True if a vector of this length is in memory, too or alone, because a loop may ask for any component.
+  bool needsMemory(int64_t dim) const { return dim > 1 && hasLoops; }
+  bool isReadByPairs(mlir::Value value) const;
+  mlir::Type slotType(const StateSlot &slot, bool wide) const;
+
+  // Arithmetic and memory.
+  mlir::Value i32(int64_t value) { return mlir::arith::ConstantIntOp::create(builder, loc, value, 32); }
+  mlir::Value i64(int64_t value) { return mlir::arith::ConstantIntOp::create(builder, loc, value, 64); }
+  mlir::Value add(mlir::Value a, mlir::Value b) { return mlir::arith::AddIOp::create(builder, loc, a, b); }
+  mlir::Value mul(mlir::Value a, mlir::Value b) { return mlir::arith::MulIOp::create(builder, loc, a, b); }
+  mlir::Value widen64(mlir::Value value);
+  mlir::Value element(mlir::Value base, mlir::Type type, mlir::Value index);
+  mlir::Value load(mlir::Value base, mlir::Value index, mlir::Type type, int64_t alignment = 0);
+  void store(mlir::Value base, mlir::Value index, mlir::Value value);
+  mlir::Type storageOf(mlir::BlockArgument argument);
+  mlir::Type resultStorage(size_t n);
+  mlir::Value loadArgument(mlir::BlockArgument argument, mlir::Value row, LaneIndex d);
+  /// A loop of this thread, from `from` to `to`.
+  mlir::scf::ForOp loop(mlir::Value from, mlir::Value to, int64_t step, llvm::function_ref<void(mlir::Value)> body);
+
+  // A thread's own memory.
+  LocalArray &localArray(const void *owner, int64_t part, mlir::Type element, int64_t dim, int64_t width);
+  mlir::Value loadLocal(const LocalArray &array, LaneIndex d);
+  void storeLocal(const LocalArray &array, LaneIndex d, mlir::Value value);
+  LocalArray &arrayOf(MapOp map, bool onLanes, int64_t copy);
+  mlir::LogicalResult checkLocalMemory();
+
+  // Shared memory.
+  mlir::LLVM::GlobalOp createTile();
+  mlir::Value tilePosition(mlir::Value column, int64_t offset);
+  mlir::Value loadTile(mlir::Value value, mlir::Value column, LaneIndex d);
+
+  /// A mask lies in memory as 1 or 0: a component of `value` from and to there.
+  mlir::Value fromMemory(mlir::Value value, mlir::Value loaded, MachineLane &lane);
+  mlir::Value toMemory(mlir::Value value, mlir::Value component, MachineLane &lane);
+
+  // Values.
+  /// Components in registers where their position is known, else in memory.
+  static ComponentSource fromRegisters(llvm::SmallVector<mlir::Value> values, ComponentSource inMemory);
+  /// The same, with components that are computed here if they fit registers.
+  ComponentSource source(int64_t dim, const ComponentSource &component, ComponentSource inMemory);
+  static void bind(StageEmitter &emitter, const Bindings &values);
+  void useMaps(StageEmitter &emitter, int64_t copy);
+  void emitStage(StageKind kind, MachineLane &lane, Bindings &values, int64_t copy);
+
+  // State.
+  MachineState makeState(StateLayout &layout, bool wide);
+  std::vector<MachineState> makeStates(bool wide);
+
+  // Pieces of the function.
+  void beginFunction();
+  void moveToBatch(mlir::Value rows, mlir::Value offsets);
+  void emitCall();
+  Bindings emitRows(bool forPairs);
+  Bindings readArguments(mlir::Value row);
+  void emitColumnsOfTile(mlir::Value firstColumn, mlir::Value numColumns);
+  void storeColumn(mlir::Value column, Bindings &values);
+  Bindings readColumn(mlir::Value column, mlir::Value firstColumn, int64_t copy);
+  void emitTile(std::vector<MachineState> &states, mlir::Value first, mlir::Value count, const Bindings &rows);
+  void emitPairs(std::vector<MachineState> &partial, mlir::Value first, mlir::Value count, const Bindings &rows);
+  void emitColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value from, mlir::Value to,
+                   int64_t chunk, int64_t turns, const Bindings &rows);
+  void emitIntervals(std::vector<MachineState> &states);
+  void emitResults(std::vector<MachineState> &states);
+  void writeLaunchRule();
+
+  KernelOp kernel;
+  TargetAttr target;
+  ScheduleAttr schedule;
+  mlir::OpBuilder builder;
+  mlir::Location loc;
+  mlir::Type number;
+  int64_t lanes, threads;
+  MachineLane vectorLane, scalarLane;
+
+  std::vector<StateLayout> layouts;
+  bool hasLoops = false;         ///< over components, with positions that are known at run time only
+  bool wideInRegisters = false;  ///< the running states
+  int64_t localBytes = 0;        ///< of a thread's own memory
+  int64_t wordWidth = 1;         ///< numbers of the tile that are read at a time
+  int64_t packedWidth = 0;       ///< numbers of a column that are read in words, …
+  int64_t tileWidth = 0;         ///< … and with those that loops read
+  llvm::MapVector<mlir::Value, int64_t> tileOffsets; ///< what pairs read of a column in shared memory
+  llvm::SmallVector<mlir::Value> farValues;          ///< and what does not fit there
+
+  // Values of the function that is being built.
+  mlir::gpu::GPUFuncOp function;
+  llvm::SmallVector<ArgumentAccess> arguments;
+  llvm::SmallVector<mlir::Value> outputs;
+  mlir::Value rowEnd, firstInterval, endInterval, intervals, thread32;
+  llvm::SmallVector<mlir::Value> rowNumbers; ///< of each lane; may lie beyond the end
+  mlir::Value tile;
+  Bindings callValues;
+  std::map<std::pair<const void *, int64_t>, LocalArray> localArrays;
+};
+
+/// Address spaces of global and shared memory.
+inline constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
+
+} // namespace keops
+
+#endif // KEOPS_LIB_LOWERING_GPUMAPPING_H

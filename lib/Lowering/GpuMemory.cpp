@@ -1,0 +1,355 @@
+//===- GpuMemory.cpp - Where a GPU kernel keeps what it works on -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Registers cannot be addressed. What loops over components ask for by a
+// position that is known at run time only lies in memory: of the thread itself
+// (rows, stored vectors, long states), with the numbers of its lanes next to
+// each other so that one read serves them all; or of the block (columns).
+//
+//===----------------------------------------------------------------------===//
+
+#include "GpuMapping.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace keops;
+
+/// Shared memory that a kernel may name at compile time, threads of a block, and memory of a thread, on every GPU.
+static constexpr int64_t kMaxSharedBytes = 48 * 1024, kMaxThreads = 1024, kMaxLocalBytes = 512 * 1024;
+/// The widest access to memory.
+static constexpr int64_t kWordBytes = 16;
+/// Running states of at most this many numbers stay in registers while columns pass; others would take them from the
+/// pairs, and are asked for once a tile.
+static constexpr int64_t kRunningRegisters = 16;
+
+static int64_t dimOf(Value value) { return cast<VecType>(value.getType()).getDim(); }
+static int64_t byteSize(Type type) { return type.getIntOrFloatBitWidth() / 8; }
+static bool isMask(Value value) { return cast<VecType>(value.getType()).getElementType().isInteger(1); }
+static bool isOver(Value value, IndexSet set) { return cast<VecType>(value.getType()).getIndices() == set; }
+
+//===----------------------------------------------------------------------===//
+// Layout
+//===----------------------------------------------------------------------===//
+
+/// The type of the kernel's numbers: all arguments agree.
+static Type numberType(KernelOp kernel) {
+  for (BlockArgument argument : kernel.getBody().getArguments())
+    return cast<VecType>(argument.getType()).getElementType();
+  for (Type type : kernel.getResultTypes().getAsValueRange<TypeAttr>())
+    if (auto element = dyn_cast<FloatType>(cast<VecType>(type).getElementType()))
+      return element;
+  return Float32Type::get(kernel.getContext());
+}
+
+GpuMapping::GpuMapping(KernelOp kernel, TargetAttr target)
+    : kernel(kernel), target(target), schedule(*kernel.getSchedule()), builder(kernel), loc(kernel.getLoc()),
+      number(numberType(kernel)), lanes(schedule.getLanes()), threads(schedule.getRows() / lanes),
+      vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
+      scalarLane(builder, loc, number, 1, schedule.getUnroll()) {
+  // What is read of a column is next to each other, so some components a turn are read at once.
+  vectorLane.panel = scalarLane.panel = kWordBytes / 4;
+}
+
+/// Whether any loop over components stays one.
+static bool findLoops(KernelOp kernel, llvm::function_ref<bool(int64_t)> fitsRegisters) {
+  auto isLong = [&](TypeRange types) {
+    return llvm::any_of(types, [&](Type type) {
+      auto vec = dyn_cast<VecType>(type);
+      return vec && !fitsRegisters(vec.getDim());
+    });
+  };
+  if (isLong(kernel.getBody().front().getArgumentTypes()))
+    return true;
+  return kernel
+      .walk([&](Operation *op) {
+        auto contract = dyn_cast<ContractOp>(op);
+        auto accumulate = dyn_cast<AccumulateOp>(op);
+        bool found = isLong(op->getResultTypes()) || (contract && !fitsRegisters(contract.getCount())) ||
+                     (accumulate && !llvm::all_of(accumulate.getDims(), fitsRegisters));
+        return found ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+void GpuMapping::layOut() {
+  hasLoops = findLoops(kernel, [this](int64_t dim) { return fitsRegisters(dim); });
+  StageOp pairs = kernel.getStage(StageKind::Pairs);
+  int64_t running = 0;
+  if (pairs)
+    for (auto op : pairs.getBody().getOps<AccumulateOp>()) {
+      StateLayout layout{op, op.getReduction().slots(op.getDims()), false};
+      layout.direct = llvm::all_of(layout.slots, [](const StateSlot &slot) { return slot.inMemory; });
+      for (const StateSlot &slot : layout.slots)
+        running += slot.count * lanes;
+      layouts.push_back(std::move(layout));
+    }
+  wideInRegisters = running <= kRunningRegisters;
+  layOutTile();
+}
+
+/// Short values first, packed into words that are read whole; each of the others begins a word. What does not fit into
+/// shared memory is left where it is.
+void GpuMapping::layOutTile() {
+  StageOp pairs = kernel.getStage(StageKind::Pairs);
+  if (!pairs)
+    return;
+  SmallVector<Value> values;
+  llvm::DenseSet<Value> known;
+  pairs.getBody().walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (isa<VecType>(operand.getType()) && isOver(operand, IndexSet::J) &&
+          !pairs.getBody().isAncestor(operand.getParentRegion()) && known.insert(operand).second)
+        values.push_back(operand);
+  });
+  int64_t widest = kWordBytes / byteSize(number);
+  int64_t room = std::min(kMaxSharedBytes, target.getL1()) / byteSize(number) / schedule.getColumns();
+  auto padded = [&](int64_t width) {
+    return width < widest ? static_cast<int64_t>(llvm::PowerOf2Ceil(width)) : llvm::alignTo(width, widest);
+  };
+  auto place = [&](Value value, int64_t offset) {
+    int64_t end = padded(offset + dimOf(value));
+    if (end > room) {
+      farValues.push_back(value);
+      return false;
+    }
+    tileOffsets[value] = offset;
+    tileWidth = end;
+    return true;
+  };
+  int64_t packed = 0;
+  for (Value value : values)
+    if (fitsRegisters(dimOf(value)) && place(value, packed))
+      packed += dimOf(value);
+  packedWidth = tileWidth;
+  wordWidth = std::clamp<int64_t>(tileWidth, 1, widest);
+  // Long ones by length, so that as many as possible fit.
+  SmallVector<std::pair<int64_t, size_t>> byLength;
+  for (auto [n, value] : llvm::enumerate(values))
+    if (!fitsRegisters(dimOf(value)))
+      byLength.push_back({dimOf(value), n});
+  llvm::sort(byLength);
+  for (auto [dim, n] : byLength)
+    place(values[n], llvm::alignTo(tileWidth, widest));
+}
+
+LogicalResult GpuMapping::check() {
+  if (schedule.getLaneAxis() != LaneAxis::Rows)
+    return kernel.emitError("expected a schedule with lane_axis = rows: on a GPU a thread owns rows");
+  if (!number.isF32() && !number.isF64())
+    return kernel.emitError("has numbers of type ") << number << "; a GPU kernel expects f32 or f64";
+  if (threads > kMaxThreads)
+    return kernel.emitError("has a schedule of ")
+           << schedule.getRows() << " rows with " << lanes << " on each thread, that is " << threads
+           << " threads in a block; a GPU allows " << kMaxThreads;
+  return success();
+}
+
+LogicalResult GpuMapping::checkLocalMemory() {
+  if (localBytes <= kMaxLocalBytes)
+    return success();
+  return emitError(loc) << "needs " << localBytes << " bytes of memory for each thread, but a GPU has "
+                        << kMaxLocalBytes << "; fewer lanes or columns a step in the schedule would fit";
+}
+
+//===----------------------------------------------------------------------===//
+// Global memory
+//===----------------------------------------------------------------------===//
+
+static unsigned alignmentOf(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  int64_t bytes = byteSize(getElementTypeOrSelf(type)) * (vector ? vector.getNumElements() : 1);
+  return std::min<int64_t>(bytes & -bytes, kWordBytes);
+}
+
+Value GpuMapping::widen64(Value value) {
+  return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
+}
+
+Value GpuMapping::element(Value base, Type type, Value index) {
+  return LLVM::GEPOp::create(builder, loc, base.getType(), type, base, ArrayRef<LLVM::GEPArg>{index});
+}
+
+Value GpuMapping::load(Value base, Value index, Type type, int64_t alignment) {
+  Value address = element(base, getElementTypeOrSelf(type), index);
+  return LLVM::LoadOp::create(builder, loc, type, address, alignment ? alignment : alignmentOf(type));
+}
+
+void GpuMapping::store(Value base, Value index, Value value) {
+  Value address = element(base, getElementTypeOrSelf(value), index);
+  LLVM::StoreOp::create(builder, loc, value, address, alignmentOf(value.getType()));
+}
+
+Type GpuMapping::storageOf(BlockArgument argument) {
+  return keops::storageOf(kernel.getArgumentStorage(), argument.getArgNumber(), argument.getType());
+}
+
+Type GpuMapping::resultStorage(size_t n) {
+  return keops::storageOf(kernel.getResultStorage(), n, cast<TypeAttr>(kernel.getResultTypes()[n]).getValue());
+}
+
+Value GpuMapping::loadArgument(BlockArgument argument, Value row, LaneIndex d) {
+  const ArgumentAccess &access = arguments[argument.getArgNumber()];
+  Value index = mul(scalarLane.position(d), access.componentStride);
+  if (row)
+    index = add(mul(row, access.rowStride), index);
+  Type storage = storageOf(argument);
+  return widen(builder, loc, load(access.base, index, memoryType(storage)), storage);
+}
+
+scf::ForOp GpuMapping::loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
+  Value by = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(from.getType(), step));
+  auto op = scf::ForOp::create(builder, loc, from, to, by);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(op.getBody());
+  body(op.getInductionVar());
+  return op;
+}
+
+//===----------------------------------------------------------------------===//
+// A thread's own memory
+//===----------------------------------------------------------------------===//
+
+/// An array that lives as long as the thread; asked for again by the same owner, the same one.
+GpuMapping::LocalArray &GpuMapping::localArray(const void *owner, int64_t part, Type element, int64_t dim,
+                                               int64_t width) {
+  LocalArray &array = localArrays[{owner, part}];
+  if (array.base)
+    return array;
+  array.element = element;
+  array.width = width;
+  int64_t bytes = dim * width * byteSize(element);
+  localBytes += llvm::alignTo(bytes, kWordBytes);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&function.getBody().front());
+  auto type = LLVM::LLVMArrayType::get(element, dim * width);
+  array.base = LLVM::AllocaOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type, i64(1),
+                                      /*alignment=*/kWordBytes);
+  return array;
+}
+
+Value GpuMapping::loadLocal(const LocalArray &array, LaneIndex d) {
+  Type type = array.width == 1 ? array.element : VectorType::get({array.width}, array.element);
+  return load(array.base, mul(scalarLane.position(d), i64(array.width)), type);
+}
+
+void GpuMapping::storeLocal(const LocalArray &array, LaneIndex d, Value value) {
+  store(array.base, mul(scalarLane.position(d), i64(array.width)), value);
+}
+
+GpuMapping::LocalArray &GpuMapping::arrayOf(MapOp map, bool onLanes, int64_t copy) {
+  return localArray(map.getOperation(), copy, number, map.getType().getDim(), onLanes ? lanes : 1);
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+LLVM::GlobalOp GpuMapping::createTile() {
+  auto type = LLVM::LLVMArrayType::get(number, schedule.getColumns() * tileWidth);
+  return LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/false, LLVM::Linkage::Internal, "tile",
+                                /*value=*/Attribute(), /*alignment=*/kWordBytes, kSharedSpace);
+}
+
+/// Index of a number of a column. The tile is small: i32 does.
+Value GpuMapping::tilePosition(Value column, int64_t offset) {
+  auto flags = arith::IntegerOverflowFlags::nsw | arith::IntegerOverflowFlags::nuw;
+  Value first = arith::MulIOp::create(builder, loc, column, i32(tileWidth), flags);
+  return offset == 0 ? first : arith::AddIOp::create(builder, loc, first, i32(offset), flags).getResult();
+}
+
+/// A power of two, at most `most`, that divides a position: a turn of a loop begins at a multiple of its step.
+static int64_t divisorOf(LaneIndex d, int64_t most) {
+  auto powerOfTwo = [&](int64_t value) { return value == 0 ? most : std::min(value & -value, most); };
+  if (d.isConstant())
+    return powerOfTwo(d.constant);
+  APInt constant;
+  Value value = d.ssa;
+  int64_t divisor = most;
+  if (auto sum = value.getDefiningOp<arith::AddIOp>(); sum && matchPattern(sum.getRhs(), m_ConstantInt(&constant))) {
+    divisor = powerOfTwo(constant.getSExtValue());
+    value = sum.getLhs();
+  }
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto loop = argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : scf::ForOp();
+  APInt from, step;
+  if (!loop || value != loop.getInductionVar() || !matchPattern(loop.getLowerBound(), m_ConstantInt(&from)) ||
+      !matchPattern(loop.getStep(), m_ConstantInt(&step)))
+    return 1;
+  return std::min({divisor, powerOfTwo(from.getSExtValue()), powerOfTwo(step.getSExtValue())});
+}
+
+/// Number `d` of what stands at `offset` of a column. Neighbours that are read one after the other become one wide read
+/// if their alignment is known.
+Value GpuMapping::loadTile(Value value, Value column, LaneIndex d) {
+  int64_t offset = tileOffsets.lookup(value), word = kWordBytes / byteSize(number);
+  int64_t known = std::min({divisorOf(d, word), divisorOf(offset, word), divisorOf(tileWidth, word)});
+  Value index;
+  if (d.isConstant())
+    index = tilePosition(column, offset + d.constant);
+  else
+    index = add(widen64(tilePosition(column, offset)), scalarLane.position(d));
+  return load(tile, index, number, known * byteSize(number));
+}
+
+Value GpuMapping::fromMemory(Value value, Value loaded, MachineLane &lane) {
+  return isMask(value) ? lane.compare(CompareKind::NE, {loaded}, lane.constant(0)).ssa : loaded;
+}
+
+Value GpuMapping::toMemory(Value value, Value component, MachineLane &lane) {
+  return isMask(value) ? lane.select({component}, lane.constant(1), lane.constant(0)).ssa : component;
+}
+
+//===----------------------------------------------------------------------===//
+// State
+//===----------------------------------------------------------------------===//
+
+Type GpuMapping::slotType(const StateSlot &slot, bool wide) const {
+  MLIRContext *context = number.getContext();
+  switch (slot.kind) {
+  case StateSlot::Kind::Term:
+    return number;
+  case StateSlot::Kind::Sum:
+    // A tile is summed in the numbers' type and tiles in float64.
+    return wide ? Float64Type::get(context) : number;
+  case StateSlot::Kind::WideSum:
+    return Float64Type::get(context);
+  case StateSlot::Kind::Row:
+    // Row numbers within a tile are short, others those of the whole array.
+    return IntegerType::get(context, wide ? 64 : 32);
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+/// The running state if `wide`, else that of one tile.
+MachineState GpuMapping::makeState(StateLayout &layout, bool wide) {
+  MachineState state;
+  state.lane = &vectorLane;
+  state.dims.assign(layout.op.getDims().begin(), layout.op.getDims().end());
+  SmallVector<LocalArray> inMemory(layout.slots.size());
+  for (auto [n, slot] : llvm::enumerate(layout.slots)) {
+    Type type = slotType(slot, wide);
+    bool inRegisters = !slot.inMemory && fitsRegisters(slot.count) && (!wide || wideInRegisters);
+    state.types.push_back(vectorLane.laneType(type));
+    state.cells.emplace_back(inRegisters ? slot.count : 0);
+    if (!inRegisters)
+      inMemory[n] = localArray(layout.op.getOperation(), 2 * static_cast<int64_t>(n) + (wide ? 1 : 0), type, slot.count, lanes);
+  }
+  state.load = [this, inMemory](unsigned slot, LaneIndex e) { return loadLocal(inMemory[slot], e); };
+  state.store = [this, inMemory](unsigned slot, LaneIndex e, Value value) { storeLocal(inMemory[slot], e, value); };
+  return state;
+}
+
+std::vector<MachineState> GpuMapping::makeStates(bool wide) {
+  std::vector<MachineState> states;
+  for (StateLayout &layout : layouts)
+    states.push_back(makeState(layout, wide || layout.direct));
+  return states;
+}

@@ -1,0 +1,204 @@
+//===- GpuPairs.cpp - The loops over pairs of a GPU kernel -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A tile of columns is brought into shared memory, and the rows of each thread
+// meet it: the loop in which time is spent.
+//
+//===----------------------------------------------------------------------===//
+
+#include "GpuMapping.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace keops;
+
+/// Columns of one turn of the inner loop: few enough for the instruction cache, enough to hide the loop itself.
+static constexpr int64_t kColumnsPerTurn = 4;
+
+static int64_t dimOf(Value value) { return cast<VecType>(value.getType()).getDim(); }
+
+/// Turns of a loop that become one in machine code, left to LLVM.
+static void setUnroll(scf::ForOp loop, int64_t count) {
+  Builder builder(loop.getContext());
+  auto unroll =
+      LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
+                                count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {},
+                                                                      {}, {}, {}, {}, {}, {}, {}, {}));
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles of columns
+//===----------------------------------------------------------------------===//
+
+/// The arguments of column `row`, as stages over columns ask for them.
+Bindings GpuMapping::readArguments(Value row) {
+  Bindings values;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    if (cast<VecType>(argument.getType()).getIndices() != IndexSet::J || argument.use_empty())
+      continue;
+    auto component = [this, argument, row](LaneIndex d) { return loadArgument(argument, row, d); };
+    values[argument] = source(dimOf(argument), component, component);
+  }
+  return values;
+}
+
+/// Threads share the columns of a tile among them.
+void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
+  auto each = loop(thread32, count, threads, [&](Value column) {
+    Value row = add(firstColumn, widen64(column));
+    Bindings values = readArguments(row);
+    scalarLane.indexNumbers = [row] { return row; };
+    emitStage(StageKind::Cols, scalarLane, values, /*copy=*/0);
+    scalarLane.indexNumbers = nullptr;
+    storeColumn(column, values);
+  });
+  setUnroll(each, 1);
+}
+
+void GpuMapping::storeColumn(Value column, Bindings &values) {
+  SmallVector<Value> numbers;
+  for (auto [value, offset] : tileOffsets) {
+    if (offset < packedWidth)
+      for (int64_t d = 0; d < dimOf(value); ++d)
+        numbers.push_back(toMemory(value, values[value](d), scalarLane));
+    else
+      scalarLane.forEach(dimOf(value), [&, value = value, offset = offset](LaneIndex d) {
+        Value number = toMemory(value, values[value](d), scalarLane);
+        Value index = d.isConstant() ? tilePosition(column, offset + d.constant)
+                                     : add(widen64(tilePosition(column, offset)), scalarLane.position(d));
+        store(tile, index, number);
+      });
+  }
+  // What pads a word is read with it, so it is written.
+  numbers.resize(packedWidth, scalarLane.constant(0).ssa);
+  for (int64_t word = 0; word < packedWidth; word += wordWidth) {
+    Value value = numbers[word];
+    if (wordWidth > 1)
+      value = vector::FromElementsOp::create(builder, loc, VectorType::get({wordWidth}, number),
+                                             ArrayRef(numbers).slice(word, wordWidth));
+    store(tile, tilePosition(column, word), value);
+  }
+}
+
+/// What pairs read of a column: short values in registers, long ones as loops ask for them.
+Bindings GpuMapping::readColumn(Value column, Value firstColumn, int64_t copy) {
+  SmallVector<Value> numbers;
+  for (int64_t word = 0; word < packedWidth; word += wordWidth) {
+    Type type = wordWidth == 1 ? number : VectorType::get({wordWidth}, number);
+    Value value = load(tile, tilePosition(column, word), type);
+    for (int64_t n = 0; n < wordWidth; ++n)
+      numbers.push_back(wordWidth == 1 ? value : vector::ExtractOp::create(builder, loc, value, n).getResult());
+  }
+  Bindings values;
+  for (auto [value, offset] : tileOffsets) {
+    ComponentSource inMemory = [this, value = value, column](LaneIndex d) {
+      return fromMemory(value, loadTile(value, column, d), scalarLane);
+    };
+    if (offset >= packedWidth) {
+      values[value] = inMemory;
+      continue;
+    }
+    SmallVector<Value> components;
+    for (Value number : ArrayRef(numbers).slice(offset, dimOf(value)))
+      components.push_back(fromMemory(value, number, scalarLane));
+    values[value] = fromRegisters(std::move(components), inMemory);
+  }
+  if (farValues.empty())
+    return values;
+  // What had no room is read or computed where it is used.
+  Value row = add(firstColumn, widen64(column));
+  Bindings all = readArguments(row);
+  if (llvm::any_of(farValues, [](Value value) { return value.getDefiningOp(); })) {
+    scalarLane.indexNumbers = [row] { return row; };
+    emitStage(StageKind::Cols, scalarLane, all, copy);
+    scalarLane.indexNumbers = nullptr;
+  }
+  for (Value value : farValues)
+    values[value] = all[value];
+  return values;
+}
+
+//===----------------------------------------------------------------------===//
+// Pairs
+//===----------------------------------------------------------------------===//
+
+/// Columns [from, to) of a tile, `chunk` at a time, so many turns in one.
+void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Value from, Value to, int64_t chunk,
+                             int64_t turns, const Bindings &rows) {
+  Block &body = kernel.getStage(StageKind::Pairs).getBody().front();
+  auto op = scf::ForOp::create(builder, loc, from, to, i32(chunk), flatten(partial));
+  setUnroll(op, turns);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(op.getBody());
+  unflatten(partial, op.getRegionIterArgs());
+  std::vector<StageEmitter> emitters;
+  emitters.reserve(chunk); // They must not move: terms and maps point to them.
+  SmallVector<Value> numbers;
+  for (int64_t c = 0; c < chunk; ++c) {
+    Value column = c == 0 ? op.getInductionVar() : add(op.getInductionVar(), i32(c));
+    Bindings values = readColumn(column, first, c);
+    StageEmitter &emitter = emitters.emplace_back(vectorLane, IndexSet::I);
+    bind(emitter, callValues);
+    bind(emitter, rows);
+    bind(emitter, values);
+    useMaps(emitter, c);
+    numbers.push_back(column);
+  }
+  StageEmitter::emitTogether(emitters, body);
+  for (auto [layout, state] : llvm::zip(layouts, partial)) {
+    std::vector<AccumulateTerm> terms;
+    SmallVector<ReductionTerm *> chunkTerms;
+    for (auto [emitter, column] : llvm::zip(emitters, numbers))
+      // A running state keeps the numbers that columns have in the array, a partial one those within the tile.
+      terms.emplace_back(emitter, layout.op, layout.direct ? add(first, widen64(column)) : column);
+    for (AccumulateTerm &term : terms)
+      chunkTerms.push_back(&term);
+    vectorLane.registers = &state;
+    layout.op.getReduction().accumulate(vectorLane, state, chunkTerms);
+    vectorLane.registers = nullptr;
+  }
+  if (op.getNumResults() > 0) // A loop that carries nothing has its terminator already.
+    scf::YieldOp::create(builder, loc, flatten(partial));
+  unflatten(partial, op.getResults());
+}
+
+void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value first, Value count, const Bindings &rows) {
+  int64_t chunk = schedule.getChunk();
+  if (chunk == 1)
+    return emitColumns(partial, first, i32(0), count, 1, hasLoops ? 1 : kColumnsPerTurn, rows);
+  Value whole = mul(arith::DivUIOp::create(builder, loc, count, i32(chunk)), i32(chunk));
+  int64_t turns = hasLoops ? 1 : std::max<int64_t>(kColumnsPerTurn / chunk, 1);
+  emitColumns(partial, first, i32(0), whole, chunk, turns, rows);
+  emitColumns(partial, first, whole, count, 1, 1, rows);
+}
+
+/// The columns of one tile, added to the running states.
+void GpuMapping::emitTile(std::vector<MachineState> &states, Value first, Value count, const Bindings &rows) {
+  if (tileWidth > 0) {
+    gpu::BarrierOp::create(builder, loc);
+    emitColumnsOfTile(first, count);
+    gpu::BarrierOp::create(builder, loc);
+  }
+  std::vector<MachineState> partial = makeStates(/*wide=*/false);
+  for (auto [layout, state, earlier] : llvm::zip(layouts, partial, states))
+    if (!layout.direct) {
+      vectorLane.registers = &state;
+      layout.op.getReduction().resume(vectorLane, state, earlier);
+      vectorLane.registers = nullptr;
+    }
+  emitPairs(partial, first, count, rows);
+  for (auto [layout, into, from] : llvm::zip(layouts, states, partial)) {
+    if (layout.direct)
+      continue;
+    from.rowBase = first;
+    vectorLane.registers = &into;
+    layout.op.getReduction().merge(vectorLane, into, from);
+    vectorLane.registers = nullptr;
+  }
+}
