@@ -13,11 +13,14 @@
 
 #include "keops/Compiler/EmitPTX.h"
 
+#include "DeviceLibrary.h"
+
 #include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -62,6 +65,7 @@ static LogicalResult convertGpuOps(gpu::GPUModuleOp module) {
 }
 
 static LogicalResult lowerToNVVM(ModuleOp module, gpu::GPUModuleOp gpuModule) {
+  callDeviceLibrary(gpuModule);
   PassManager passes(module.getContext());
   passes.addPass(createSCFToControlFlowPass());
   passes.addPass(createConvertVectorToLLVMPass());
@@ -154,6 +158,8 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
     return machine.takeError();
   code->setTargetTriple(llvm::Triple(kTriple));
   code->setDataLayout((*machine)->createDataLayout());
+  if (llvm::Error error = linkDeviceLibrary(*code))
+    return std::move(error);
   for (llvm::Function &function : *code)
     // One instruction for each multiplication, addition and exponential, none around it for denormal numbers.
     if (!function.isDeclaration())
@@ -177,6 +183,10 @@ gpu::GPUModuleOp keops::mergeGPUModules(ModuleOp module) {
       continue;
     }
     SymbolTable into(whole), from(part);
+    // Both may declare the same function of the C library.
+    for (auto function : llvm::make_early_inc_range(part.getOps<func::FuncOp>()))
+      if (isa_and_nonnull<func::FuncOp>(into.lookup(function.getName())))
+        function.erase();
     for (auto symbol : part.getOps<SymbolOpInterface>())
       if (into.lookup(symbol.getName()))
         (void)from.renameToUnique(symbol, {&into});

@@ -22,6 +22,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -54,7 +55,8 @@ namespace {
 /// Turns one kernel into a host function.
 class KernelLowering {
 public:
-  KernelLowering(ModuleOp host, SimProgram &program) : state(host, program), builder(state.builder) {}
+  KernelLowering(ModuleOp host, gpu::GPUModuleOp source, SimProgram &program)
+      : state(host, source, program), builder(state.builder) {}
 
   /// Refuses what the simulator does not run and numbers the sites. Texts are
   /// taken before anything is rewritten, so that they show the kernel as given.
@@ -343,7 +345,7 @@ static gpu::GPUFuncOp findKernel(gpu::GPUModuleOp module, StringRef name) {
 llvm::Expected<std::unique_ptr<SimKernel>> keops::compiler::compileForSimulator(gpu::GPUModuleOp module,
                                                                                 StringRef name) {
   MLIRContext *context = module.getContext();
-  context->loadDialect<arith::ArithDialect, LLVM::LLVMDialect>();
+  context->loadDialect<arith::ArithDialect, func::FuncDialect, LLVM::LLVMDialect>();
   std::string errors;
   ScopedDiagnosticHandler collect(context, [&](Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
@@ -362,7 +364,7 @@ llvm::Expected<std::unique_ptr<SimKernel>> keops::compiler::compileForSimulator(
   OwningOpRef<ModuleOp> source = ModuleOp::create(module.getLoc());
   gpu::GPUModuleOp copy = module.clone();
   source->push_back(copy);
-  KernelLowering lowering(*host, program);
+  KernelLowering lowering(*host, copy, program);
   auto kernel = findKernel(copy, name);
   if (!kernel || failed(lowering.scan(kernel)) || failed(lowering.addSharedArrays(copy)) ||
       failed(lowering.lower(kernel)) || failed(verify(*host)) || failed(lowerToLLVMDialect(*host)))

@@ -17,6 +17,7 @@
 #include "SimulatedOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringMap.h"
@@ -177,6 +178,21 @@ static LogicalResult rewriteAccess(Operation *op, SimLowering &lowering) {
   return success();
 }
 
+/// A function of the C library, which the processor has as well.
+static LogicalResult rewriteCall(Operation *op, SimLowering &lowering) {
+  auto call = cast<func::CallOp>(op);
+  if (lowering.host.lookupSymbol(call.getCallee()))
+    return success();
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(lowering.source, call.getCalleeAttr());
+  if (!callee || !callee.isExternal())
+    return op->emitError("the simulator expects calls of functions of the C library, but met one of @")
+           << call.getCallee();
+  OpBuilder::InsertionGuard guard(lowering.builder);
+  lowering.builder.setInsertionPointToStart(lowering.host.getBody());
+  lowering.builder.clone(*callee);
+  return success();
+}
+
 /// Memory of the thread alone: of the fiber's stack, made known to the simulator.
 static LogicalResult rewriteLocal(Operation *op, SimLowering &lowering) {
   auto local = cast<LLVM::AllocaOp>(op);
@@ -284,6 +300,7 @@ static llvm::StringMap<SimulatedOp> makeTable() {
   table["llvm.load"] = {rewriteAccess<LLVM::LoadOp>, Kind::Load};
   table["llvm.store"] = {rewriteAccess<LLVM::StoreOp>, Kind::Store};
   table["llvm.getelementptr"] = {rewriteAddress, std::nullopt};
+  table["func.call"] = {rewriteCall, std::nullopt};
   table["llvm.alloca"] = {rewriteLocal, Kind::Local};
   table["llvm.mlir.addressof"] = {rewriteAddressOf, std::nullopt};
 
@@ -298,7 +315,7 @@ static llvm::StringMap<SimulatedOp> makeTable() {
        "llvm.intr.floor",    "llvm.intr.ceil",      "llvm.intr.trunc",   "llvm.intr.round",  "llvm.intr.roundeven",
        "llvm.intr.rint",     "llvm.intr.nearbyint", "llvm.intr.minnum",  "llvm.intr.maxnum", "llvm.intr.minimum",
        "llvm.intr.maximum",  "llvm.intr.smin",      "llvm.intr.smax",    "llvm.intr.umin",   "llvm.intr.umax",
-       "llvm.intr.abs",      "llvm.intr.ctlz",      "llvm.intr.cttz",    "llvm.intr.ctpop",    "llvm.intr.expect"},
+       "llvm.intr.abs",      "llvm.intr.ctlz",      "llvm.intr.cttz",    "llvm.intr.ctpop",  "llvm.intr.expect"},
       Stays);
 
   add({"arith.addf",     "arith.addi",    "arith.addui_extended", "arith.andi",

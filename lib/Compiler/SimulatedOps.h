@@ -24,8 +24,8 @@ namespace keops::compiler {
 /// What the rewrites share: the host module, the program that grows with it,
 /// and the thread, which is the first argument of the host function.
 struct SimLowering {
-  SimLowering(mlir::ModuleOp host, runtime::SimProgram &program)
-      : host(host), program(program), builder(host.getContext()),
+  SimLowering(mlir::ModuleOp host, mlir::Operation *source, runtime::SimProgram &program)
+      : host(host), source(source), program(program), builder(host.getContext()),
         pointer(mlir::LLVM::LLVMPointerType::get(host.getContext())) {}
 
   /// Field of `SimThread` at `offset`.
@@ -36,6 +36,7 @@ struct SimLowering {
   runtime::SimSite &siteOf(mlir::Operation *op) { return program.sites[siteNumbers.lookup(op)]; }
 
   mlir::ModuleOp host;
+  mlir::Operation *source; ///< the symbol table that the kernel comes from
   runtime::SimProgram &program;
   mlir::OpBuilder builder;
   mlir::LLVM::LLVMPointerType pointer;

@@ -18,6 +18,7 @@
 #include "MathKernels.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -141,6 +142,17 @@ Value keops::callMathLibrary(OpBuilder &builder, Location loc, StringRef name, V
   auto vector = dyn_cast<VectorType>(type);
   if (!vector)
     return func::CallOp::create(builder, loc, scalar, operands).getResult(0);
+  if (scalar->getParentOfType<gpu::GPUModuleOp>()) {
+    // Lanes of a GPU's thread are single values in any case.
+    SmallVector<Value> results;
+    for (int64_t lane = 0; lane < vector.getNumElements(); ++lane) {
+      SmallVector<Value> arguments;
+      for (Value operand : operands)
+        arguments.push_back(vector::ExtractOp::create(builder, loc, operand, lane));
+      results.push_back(func::CallOp::create(builder, loc, scalar, arguments).getResult(0));
+    }
+    return vector::FromElementsOp::create(builder, loc, vector, results);
+  }
 
   // One helper for each function and number of lanes. Inlined it would bring its
   // calls, and what they spill, into the loop around.

@@ -137,12 +137,12 @@ private:
   MachineLane vectorLane, scalarLane;
 
   std::vector<StateLayout> layouts;
-  bool hasLoops = false;         ///< over components, with positions that are known at run time only
-  bool wideInRegisters = false;  ///< the running states
-  int64_t localBytes = 0;        ///< of a thread's own memory
-  int64_t wordWidth = 1;         ///< numbers of the tile that are read at a time
-  int64_t packedWidth = 0;       ///< numbers of a column that are read in words, …
-  int64_t tileWidth = 0;         ///< … and with those that loops read
+  bool hasLoops = false;        ///< over components, with positions that are known at run time only
+  bool wideInRegisters = false; ///< the running states
+  int64_t localBytes = 0;       ///< of a thread's own memory
+  int64_t wordWidth = 1;        ///< numbers of the tile that are read at a time
+  int64_t packedWidth = 0;      ///< numbers of a column that are read in words, …
+  int64_t tileWidth = 0;        ///< … and with those that loops read
   llvm::MapVector<mlir::Value, int64_t> tileOffsets; ///< what pairs read of a column in shared memory
   llvm::SmallVector<mlir::Value> farValues;          ///< and what does not fit there
 

@@ -169,9 +169,7 @@ static unsigned alignmentOf(Type type) {
   return std::min<int64_t>(bytes & -bytes, kWordBytes);
 }
 
-Value GpuMapping::widen64(Value value) {
-  return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value);
-}
+Value GpuMapping::widen64(Value value) { return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value); }
 
 Value GpuMapping::element(Value base, Type type, Value index) {
   return LLVM::GEPOp::create(builder, loc, base.getType(), type, base, ArrayRef<LLVM::GEPArg>{index});
@@ -340,7 +338,8 @@ MachineState GpuMapping::makeState(StateLayout &layout, bool wide) {
     state.types.push_back(vectorLane.laneType(type));
     state.cells.emplace_back(inRegisters ? slot.count : 0);
     if (!inRegisters)
-      inMemory[n] = localArray(layout.op.getOperation(), 2 * static_cast<int64_t>(n) + (wide ? 1 : 0), type, slot.count, lanes);
+      inMemory[n] =
+          localArray(layout.op.getOperation(), 2 * static_cast<int64_t>(n) + (wide ? 1 : 0), type, slot.count, lanes);
   }
   state.load = [this, inMemory](unsigned slot, LaneIndex e) { return loadLocal(inMemory[slot], e); };
   state.store = [this, inMemory](unsigned slot, LaneIndex e, Value value) { storeLocal(inMemory[slot], e, value); };

@@ -86,12 +86,14 @@ void GpuMapping::useMaps(StageEmitter &emitter, int64_t copy) {
       storeLocal(arrayOf(map, emitter.onLanes(map), copy), d, toMemory(map, value, emitter.lane));
   };
   // Neither this nor the memory belongs to the emitter: what it yields is asked for when it is gone.
-  emitter.loadMap = [=, onLanes = [lanes = emitter.lane.lanes](MapOp map) {
-    return lanes > 1 && contains(map.getType().getIndices(), IndexSet::I);
-  }, &lane = emitter.lane](MapOp map, LaneIndex d) {
-    Value cell = d.isConstant() ? cells->lookup({map, d.constant}) : Value();
-    return cell ? cell : fromMemory(map, loadLocal(arrayOf(map, onLanes(map), copy), d), lane);
-  };
+  emitter.loadMap =
+      [=,
+       onLanes = [lanes = emitter.lane.lanes](
+                     MapOp map) { return lanes > 1 && contains(map.getType().getIndices(), IndexSet::I); },
+       &lane = emitter.lane](MapOp map, LaneIndex d) {
+        Value cell = d.isConstant() ? cells->lookup({map, d.constant}) : Value();
+        return cell ? cell : fromMemory(map, loadLocal(arrayOf(map, onLanes(map), copy), d), lane);
+      };
 }
 
 void GpuMapping::emitStage(StageKind kind, MachineLane &lane, Bindings &values, int64_t copy) {

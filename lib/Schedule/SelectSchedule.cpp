@@ -51,10 +51,70 @@ static int64_t preferredChunk(FormulaFuncOp formula) {
   return chunk;
 }
 
+/// The longest vector of a formula, arguments included.
+static int64_t largestVector(FormulaFuncOp formula, const PairCost &cost) {
+  int64_t largest = cost.largestDim;
+  for (BlockArgument argument : formula.getBody().getArguments())
+    if (!argument.use_empty())
+      largest = std::max(largest, cast<VecType>(argument.getType()).getDim());
+  return largest;
+}
+
+/// Numbers that each pair stores: vectors whose components each cost many others.
+static int64_t storedNumbers(FormulaFuncOp formula) {
+  int64_t numbers = 0;
+  for (auto op : formula.getBody().getOps<FormulaOpInterface>()) {
+    auto type = cast<VecType>(op->getResult(0).getType());
+    if (op.isStored() && type.getIndices() == IndexSet::IJ)
+      numbers += type.getDim();
+  }
+  return numbers;
+}
+
+// On a GPU: threads of a block, registers of a thread that rows and states may take, instructions of a loop, bytes of
+// shared memory that columns take so that several blocks are at work at once, bytes of stored vectors of a thread, and
+// numbers of a row of which eight a thread stay in the nearest cache.
+static constexpr int64_t kThreads = 128, kRowRegisters = 144, kGpuBody = 8192, kTileBytes = 32 * 1024,
+                         kStoredBytes = 64 * 1024, kNearRow = 64;
+
 static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
-  // Eight rows a thread share each read of a column; 128 threads a block.
-  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, /*lanes=*/8, /*rows=*/8 * 128, /*columns=*/256,
-                           preferredChunk(formula), kUnroll);
+  PairCost cost = costOfPair(formula);
+  int64_t bytes = numberType(formula).getIntOrFloatBitWidth() / 8, words = bytes / 4;
+  int64_t chunk = preferredChunk(formula), largest = largestVector(formula, cost);
+  bool hasLoops = largest > kUnroll;
+  // Rows of a thread share each read of a column.
+  int64_t lanes = 8 / words;
+  // Rare work is done for all rows of 32 threads when one needs it.
+  if (cost.memoryValues > 0)
+    lanes /= 2;
+  if (hasLoops && cost.memoryValues == 0 && chunk <= 2) {
+    // Each row's component is read once for all columns of a step; fewer rows, if they would leave the nearest cache.
+    chunk = 16 / words;
+    if (cost.rowValues > kNearRow)
+      lanes /= 2;
+  }
+  if (!hasLoops)
+    while (lanes > 1 && (cost.rowValues + cost.stateValues) * words * lanes > kRowRegisters)
+      lanes /= 2;
+
+  // Of a long vector, the components of one turn stand in the code.
+  int64_t perPair = cost.plain - cost.joined + cost.special * (bytes == 4 ? 2 : 20);
+  if (hasLoops)
+    perPair = perPair * kUnroll / largest + 1;
+  auto bodyLength = [&] { return perPair * lanes * (chunk > 1 ? chunk + 1 : 1); };
+  while (chunk > 1 && bodyLength() > kGpuBody)
+    chunk /= 2;
+  while (lanes > 1 && bodyLength() > kGpuBody)
+    lanes /= 2;
+  int64_t stored = storedNumbers(formula);
+  while (chunk > 1 && stored * lanes * chunk * bytes > kStoredBytes)
+    chunk /= 2;
+  while (lanes > 1 && std::max(stored, hasLoops ? largest : 0) * lanes * bytes > kStoredBytes)
+    lanes /= 2;
+
+  int64_t columns = kTileBytes / std::max<int64_t>(cost.columnValues * bytes, 1);
+  columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(columns + 1) / 2, 16, 256);
+  return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, lanes * kThreads, columns, chunk, kUnroll);
 }
 
 /// True if the result of the reductions is one row for the call.

@@ -148,6 +148,12 @@ protected:
   void check(int64_t rows, int64_t columns, uint64_t seed, bool transposed, int64_t batches = 1,
              const runtime::Ranges *ranges = nullptr);
 
+  int64_t launchInteger(llvm::StringRef name) {
+    auto gpuModule = *lowered->getOps<mlir::gpu::GPUModuleOp>().begin();
+    auto function = *gpuModule.getOps<mlir::gpu::GPUFuncOp>().begin();
+    return function->getAttrOfType<mlir::DictionaryAttr>("keops.launch").getAs<mlir::IntegerAttr>(name).getInt();
+  }
+
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> formulas, lowered;
   std::unique_ptr<compiler::SimKernel> kernel;
@@ -175,7 +181,7 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
 
   runtime::SimLaunch launch;
   runtime::Artifact rule;
-  rule.rowsPerBlock = rule.rowGranularity = 1024;
+  rule.rowsPerBlock = rule.rowGranularity = launchInteger("rows_per_block");
   runtime::LaunchPlan plan(rule, rows, columns, batches, ranges);
   std::vector<runtime::PlannedBlock> blocks = plan.blockTable();
   std::vector<int64_t> intervals = plan.allPairs(), offsets;
@@ -183,7 +189,7 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
     for (const TestArray &array : arrays)
       offsets.push_back(batch * array.batchStride);
   launch.grid = {static_cast<int64_t>(blocks.size()), batches, 1};
-  launch.block = {128, 1, 1};
+  launch.block = {launchInteger("threads"), 1, 1};
   launch.seed = seed;
   for (TestArray &array : arrays) {
     launch.buffers.push_back(array.buffer());

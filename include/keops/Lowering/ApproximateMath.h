@@ -50,18 +50,18 @@ llvm::LogicalResult approximateMath(mlir::Operation *module, const ApproximateMa
 
 /// Calls the C library's function `name` of double or, with an "f" after it, of
 /// float, on each lane of the operands, which all have one type. Needs a symbol
-/// table around the insertion point, as the patterns do. Not for a GPU, which has
-/// no such library: `approximateMathGPU` says so.
+/// table around the insertion point, as the patterns do. In a `gpu.module` it is
+/// to the compiler's end to say where such functions come from.
 mlir::Value callMathLibrary(mlir::OpBuilder &builder, mlir::Location loc, llvm::StringRef name,
                             mlir::ValueRange operands);
 
 /// Adds patterns that rewrite `math` ops on f32 and f64 inside a `gpu.module` to
-/// LLVM intrinsics that are GPU instructions, or to arithmetic. Ops that they
-/// build may need them once more.
+/// LLVM intrinsics that are GPU instructions, to arithmetic, or to calls of the C
+/// library. Ops that they build may need them once more.
 void populateApproximateMathGPUPatterns(mlir::RewritePatternSet &patterns);
 
 /// Applies these patterns below `module`. Fails, with an error that names the
-/// op, where a function has no code on a GPU.
+/// op, where an op has a type that kernels do not have.
 llvm::LogicalResult approximateMathGPU(mlir::Operation *module);
 
 } // namespace keops

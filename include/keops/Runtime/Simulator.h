@@ -85,7 +85,7 @@ struct SimProgram {
   std::vector<SimType> parameters;
   std::vector<SimSite> sites;
   std::vector<SimSharedArray> sharedArrays;
-  int64_t localBytes = 0; ///< of each thread's own memory
+  int64_t localBytes = 0;                              ///< of each thread's own memory
   std::optional<std::array<int64_t, 3>> requiredBlock; ///< the only block size that the kernel may be launched with
 };
 

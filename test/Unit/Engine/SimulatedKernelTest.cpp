@@ -102,9 +102,24 @@ TEST_F(SimulatedKernel, ChecksArraysAsAnyKernel) {
   expectError([&] { kernel({out}, {x, y}); }, {"argument 0 (x)", "expected 3 columns, got 2"});
 }
 
-TEST_F(SimulatedKernel, WhatHasNoCodeIsRefused) {
-  expectError([&] { compile("KMin_Reduction(x*y, 2, 0)", {"x = Vi(1)", "y = Vj(1)"}); },
-              {"on the simulator", "keeps its state in memory"});
+// The k smallest lie in memory of the threads, and functions without an instruction are called.
+TEST_F(SimulatedKernel, SeveralPassesAndFunctionsOfTheLibrary) {
+  constexpr int64_t rows = 13, columns = 29, dim = 40;
+  M x = M::random(rows, dim, 1), y = M::random(columns, dim, 2), out(rows, 3);
+  compile("KMin_Reduction(Tanh(SqDist(x,y)/20), 3, 0)", {"x = Vi(40)", "y = Vj(40)"})({out}, {x, y});
+  for (int64_t i = 0; i < rows; ++i) {
+    std::vector<double> all;
+    for (int64_t j = 0; j < columns; ++j)
+      all.push_back(std::tanh(squaredDistance(x[i], y[j], dim) / 20));
+    std::sort(all.begin(), all.end());
+    for (int64_t k = 0; k < 3; ++k)
+      EXPECT_NEAR(out[i][k], all[k], 1e-5) << "row " << i << ", rank " << k;
+  }
+}
+
+TEST_F(SimulatedKernel, SaysWhatAThreadCannotHold) {
+  expectError([&] { compile("Sum_Reduction(SoftDTW_SqDist(x,y,g), 0)", {"x = Vi(400)", "y = Vj(400)", "g = Pm(1)"}); },
+              {"on the simulator", "bytes of memory for each thread, but a GPU has 524288"});
 }
 
 } // namespace
