@@ -35,7 +35,7 @@ keops.formula @four_vectors_hide_latency(%x: !keops.vec<3xf32, i>, %y: !keops.ve
 // AVX2-SAME:       lane_axis = rows, lanes = 16,
 // AVX512-SAME:     lane_axis = rows, lanes = 32,
 // NEON-SAME:       lane_axis = rows, lanes = 8,
-// GPU-SAME:        lane_axis = rows, lanes = 8,
+// GPU-SAME:        lane_axis = rows, lanes = 4, rows = 512,
 // FEW-SAME:        lane_axis = columns, lanes = 32,
 keops.formula @float64_halves_the_lanes(%x: !keops.vec<1xf64, i>, %y: !keops.vec<1xf64, j>) -> !keops.vec<1xf64, i> {
   %0 = keops.sub %x, %y : !keops.vec<1xf64, i>, !keops.vec<1xf64, j>
@@ -51,6 +51,7 @@ keops.formula @float64_halves_the_lanes(%x: !keops.vec<1xf64, i>, %y: !keops.vec
 // AVX2-SAME:       lane_axis = rows, lanes = 16, {{.*}} chunk = 4,
 // AVX512-SAME:     lane_axis = rows, lanes = 32, {{.*}} chunk = 4,
 // NEON-SAME:       lane_axis = rows, lanes = 8, {{.*}} chunk = 4,
+// GPU-SAME:        lane_axis = rows, lanes = 4, rows = 512,
 keops.formula @a_wide_state_takes_the_registers(%x: !keops.vec<16xf32, i>, %y: !keops.vec<16xf32, j>) -> !keops.vec<16xf32, i> {
   %0 = keops.sub %x, %y : !keops.vec<16xf32, i>, !keops.vec<16xf32, j>
   %1 = keops.reduce #keops.sum over j (%0) : (!keops.vec<16xf32, ij>) -> !keops.vec<16xf32, i>
@@ -80,6 +81,7 @@ keops.formula @chunk_of_the_reduction(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1
 // AVX2-SAME:       lane_axis = rows, lanes = 8, {{.*}} chunk = 8,
 // AVX512-SAME:     lane_axis = rows, lanes = 16, {{.*}} chunk = 8,
 // NEON-SAME:       lane_axis = rows, lanes = 4, {{.*}} chunk = 8,
+// GPU-SAME:        lane_axis = rows, lanes = 4, rows = 512, columns = 256, chunk = 8,
 keops.formula @rare_work_wants_fewer_lanes(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>) -> !keops.vec<10xi64, i> {
   %0 = keops.sub %x, %y : !keops.vec<1xf32, i>, !keops.vec<1xf32, j>
   %1 = keops.reduce #keops.k_smallest<10, argkmin> over j (%0) : (!keops.vec<1xf32, ij>) -> !keops.vec<10xi64, i>
@@ -89,11 +91,13 @@ keops.formula @rare_work_wants_fewer_lanes(%x: !keops.vec<1xf32, i>, %y: !keops.
 // -----
 
 // Each schedule is of its formula: wide rows and columns make smaller tiles than
-// @a_wide_state_takes_the_registers has, so that these stay in the cache.
+// @a_wide_state_takes_the_registers has, so that these stay in the cache. On a
+// GPU sixteen columns go through a long row together.
 // CHECK-LABEL: keops.formula @tiles_stay_in_the_cache
 // CHECK:         keops.reduce #keops.sum
 // AVX2-SAME:       lanes = 32, rows = 128, columns = 16,
 // AVX512-SAME:     lanes = 64, rows = 256, columns = 16,
+// GPU-SAME:        lanes = 4, rows = 512, columns = 16, chunk = 16,
 keops.formula @tiles_stay_in_the_cache(%x: !keops.vec<1000xf32, i>, %y: !keops.vec<1000xf32, j>) -> !keops.vec<1xf32, i> {
   %0 = keops.sub %x, %y : !keops.vec<1000xf32, i>, !keops.vec<1000xf32, j>
   %1 = keops.fold #keops.sum %0 : !keops.vec<1000xf32, ij>
