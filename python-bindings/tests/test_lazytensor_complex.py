@@ -47,6 +47,8 @@ TABLE = {
     "z[0]": "z[..., :1]", "z[-1]": "z[..., -1:]", "z[1:]": "z[..., 1:]", "z[..., 1]": "z[..., 1:2]",
     "z.elem(2)": "z[..., 2:]", "z.extract(1, 2)": "z[..., 1:3]",
     "z.concat(w)": "np.concatenate([z + 0 * w, w + 0 * z], -1)", "z.concat(x)": "np.concatenate([z, x], -1)",
+    "z.unary('ComplexExp')": "np.exp(z)", "z.unary('ComplexAbs', is_complex=False)": "abs(z)",
+    "x.unary('ComplexExp1j', is_complex=True)": "np.exp(1j * x)",
     # From real ones.
     "x.real2complex()": "x + 0j", "x.imag2complex()": "1j * x", "x.exp1j()": "np.exp(1j * x)",
     "(x.exp1j() * w).real": "(np.exp(1j * x) * w).real", "x.exp1j().angle()": "x",

@@ -30,6 +30,12 @@ SIGNATURES = {
         "__pow__": "(self, other)", "__radd__": "(self, other)", "__rmul__": "(self, other)", "__ror__": "(self, other)",
         "__rsub__": "(self, other)", "__rtruediv__": "(self, other)", "__str__": "(self)", "__sub__": "(self, other)",
         "__truediv__": "(self, other)", "abs": "(self)", "acos": "(self)",
+        "addop": "(self, other, **kwargs)", "subop": "(self, other, **kwargs)", "mulop": "(self, other, **kwargs)",
+        "divop": "(self, other, **kwargs)", "lt_constructor": "(self, x=None, axis=None, is_complex=False)",
+        "unary": "(self, operation, dimres=None, opt_arg=None, opt_arg2=None, is_complex=None)",
+        "binary": "(self, other, operation, is_operator=False, dimres=None, dimcheck='sameor1', opt_arg=None, "
+                  "opt_pos='last', rversion=False, is_complex=None)",
+        "ternary": "(self, other1, other2, operation, dimres=None, dimcheck='sameor1', opt_arg=None)",
         "argKmin": "(self, K, axis=None, dim=None, **kwargs)", "argKmin_reduction": "(self, **kwargs)",
         "argmax": "(self, axis=-1, dim=None, **kwargs)", "argmax_reduction": "(self, axis=None, dim=None, **kwargs)",
         "argmin": "(self, axis=-1, dim=None, **kwargs)", "argmin_reduction": "(self, axis=None, dim=None, **kwargs)",

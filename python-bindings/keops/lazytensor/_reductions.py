@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from keops.lazytensor import _formula, _operands
 from keops.lazytensor._base import Base
-from keops.lazytensor._functions import Functions
+from keops.lazytensor._building import Building
 from keops.lazytensor._operands import CATEGORIES, REAL_TYPE, TYPES, Operands, Variable
 
 INIT_OPTIONS = ("dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "use_fast_math", "rec_multVar_highdim")
@@ -83,7 +83,7 @@ def arguments_of(arrays: Any, operands: Operands, symbols: Sequence[Any] = ()) -
     return values
 
 
-class Reductions(Functions):
+class Reductions(Building):
     __slots__ = ()
 
     # --- The general case ---------------------------------------------------------------------------------------------
