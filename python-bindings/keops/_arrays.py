@@ -1,6 +1,6 @@
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What ``keops.lazytensor`` asks of the arrays of a library. ``keops.numpy`` and each further front has one such object."""
+"""What ``keops.lazytensor`` asks of the arrays of a library. Each front, such as ``keops.numpy``, has one such object."""
 
 from typing import Any, Hashable, Optional, Protocol, Sequence, Tuple, Type
 

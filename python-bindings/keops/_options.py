@@ -153,7 +153,7 @@ def parse_output(output: str) -> Tuple[int, int]:
 
 
 def find_argument(aliases: List[str], name: str) -> int:
-    """The position of the argument that an alias calls ``name``, or that ``name`` describes: Var(position,dim,category)."""
+    """The position of the argument that an alias calls ``name``, or that ``name`` describes as Var(position,...)."""
     if not isinstance(name, str):
         raise TypeError(f"varinvalias: expected the name of an alias, got {name!r}")
     wanted = re.fullmatch(r"\s*(?:Var|Vi|Vj|Pm)\s*\(\s*(\d+)\s*,[\d\s,]*\)\s*", name)

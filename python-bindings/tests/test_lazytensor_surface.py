@@ -110,7 +110,8 @@ def public_names():
     for module in (keops.numpy, cluster):
         for name in module.__all__:
             yield f"{module.__name__}.{name}", getattr(module, name)
-    for owner in (LazyTensor, ComplexLazyTensor, Genred, KernelSolve):
+    for owner in (LazyTensor, ComplexLazyTensor, Genred, KernelSolve, keops.numpy.RadialKernelConv,
+                  keops.numpy.RadialKernelGrad1conv):
         for name in dir(owner):
             if not name.startswith("_") or name in ("__call__", "__matmul__", "__getitem__", "__pow__"):
                 yield f"{owner.__name__}.{name}", inspect.getattr_static(owner, name)
@@ -130,6 +131,7 @@ def test_star_import_works():
     names = {}
     exec("from keops.numpy import *", names)
     assert {"Genred", "LazyTensor", "Vi", "Vj", "Pm", "KernelSolve"} <= set(names)
+    from keops.numpy import RadialKernelConv, RadialKernelGrad1conv  # noqa: F401  # by name only
 
 
 # --- Construction -----------------------------------------------------------------------------------------------------

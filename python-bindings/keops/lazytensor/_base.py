@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Optional, Tuple, Type
 from keops._arrays import Arrays
 from keops.lazytensor import _formula, _operands
 from keops.lazytensor._formula import Formula
-from keops.lazytensor._operands import CATEGORIES, COMPLEX_TYPE, NOTHING, REAL_TYPE, TYPES, Operands, Variable
+from keops.lazytensor._operands import COMPLEX_TYPE, NOTHING, REAL_TYPE, TYPES, Operands, Variable
 
 
 PLAIN = (int, float, complex)
@@ -47,6 +47,11 @@ class Base:
     _reduction: Any
     ranges: Optional[Tuple[Any, ...]]
     backend: Optional[str]
+
+    # Of the classes beside this one, for those that come before.
+    _function: Any
+    abs: Any
+    mod: Any
 
     # --- Construction -------------------------------------------------------------------------------------------------
 
@@ -105,8 +110,8 @@ class Base:
         values = x if isinstance(x, list) else [x]
         if not values or not all(is_number(value) for value in values):
             what = f"{type(x).__name__}" if not isinstance(x, list) else f"{x!r}"
-            raise TypeError(f"x: expected {self._arrays.name}, a number, a list of numbers, or a tuple (index, dimension, "
-                            f"category), got {what}")
+            raise TypeError(f"x: expected {self._arrays.name}, a number, a list of numbers, or a tuple (index, "
+                            f"dimension, category), got {what}")
         if axis not in (None, 2):
             raise ValueError(f"axis: expected None or 2 for numbers, which are parameters, got {axis!r}")
         if is_whole(x) and not self.is_complex:
@@ -179,7 +184,8 @@ class Base:
         key = (name, other._formula, mapping, options)
         formula = self._formula.results.get(key)
         if formula is None:
-            formula = self._formula.results[key] = _formula.derive(name, (self._formula, other._formula), (mapping,), options)
+            pair = (self._formula, other._formula)
+            formula = self._formula.results[key] = _formula.derive(name, pair, (mapping,), options)
         return self._make(formula, operands, other, cls)
 
     def _apply(self, name: str, *others: "Base", options: Tuple[Any, ...] = (), cls: Optional[Type] = None) -> Any:
@@ -195,7 +201,8 @@ class Base:
         key = (name, formulas, tuple(mappings), options)
         formula = self._formula.results.get(key)
         if formula is None:
-            formula = self._formula.results[key] = _formula.derive(name, (self._formula, *formulas), tuple(mappings), options)
+            formula = _formula.derive(name, (self._formula, *formulas), tuple(mappings), options)
+            self._formula.results[key] = formula
         return result._make(formula, operands, cls=cls or type(self))
 
     def _with_constant(self, name: str, value: int, reverse: bool = False) -> Any:

@@ -81,7 +81,8 @@ class Building(Functions):
                is_complex: Optional[bool]) -> Any:
         result = self.apply(operation, *others, options=[option for option in options if option is not None])
         if dimres is not None and result.ndim != dimres:
-            raise ValueError(f"dimres: expected {result.ndim}, the number of components of {operation} here, got {dimres}")
+            raise ValueError(f"dimres: expected {result.ndim}, the number of components of {operation} here, got "
+                             f"{dimres}")
         if is_complex is None or is_complex == result.is_complex:
             return result
         cls = self._arrays.ComplexLazyTensor if is_complex else self._arrays.LazyTensor

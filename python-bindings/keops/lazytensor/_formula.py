@@ -8,7 +8,7 @@ What operations there are, what they take and how many components they give, the
 
 import functools
 import re
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from keops import _keops
 
@@ -160,20 +160,12 @@ def transpose(formula: Formula) -> Formula:
     found = formula.results.get("transpose")
     if found is None:
         swapped = ("1", "0", "2")
-        text = _POSITION.sub(lambda match: f"Var({match[1]},{match[2]},{swapped[int(match[3])]})", formula.text)
-        text = _BETWEEN.sub(lambda match: f"Index_{'j' if match[1] == 'i' else 'i'}()", text)
-        found = Formula(text, formula.dim, formula.count, formula.is_variable, formula.is_constant,
-                        formula.is_sum)
-        if formula.is_variable:
-            found = variable(formula.dim, int(_POSITION.fullmatch(text)[3])) if formula.count == 1 else found
+        alone = _POSITION.fullmatch(formula.text)
+        if alone:
+            found = variable(formula.dim, int(swapped[int(alone[3])]))
+        else:
+            text = _POSITION.sub(lambda match: f"Var({match[1]},{match[2]},{swapped[int(match[3])]})", formula.text)
+            text = _BETWEEN.sub(lambda match: f"Index_{'j' if match[1] == 'i' else 'i'}()", text)
+            found = Formula(text, formula.dim, formula.count, is_constant=formula.is_constant, is_sum=formula.is_sum)
         formula.results["transpose"] = found
-    return found
-
-
-def remember(formula: Formula, key: Any, make: Callable[[], Any]) -> Any:
-    """What ``make`` gives, once for each formula and key."""
-    found = formula.results.get(key)
-    if found is None:
-        found = formula.results[key] = make()
-        _count()
     return found

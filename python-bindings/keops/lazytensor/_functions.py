@@ -176,8 +176,8 @@ class Functions(Operators):
         weights = self._wrap(other)
         dim = self.ndim
         if weights.ndim not in (1, dim, dim * dim):
-            raise ValueError(f"other: expected weights of dimension 1, {dim} or {dim * dim} for vectors of dimension {dim}, "
-                             f"got {weights.ndim}")
+            raise ValueError(f"other: expected weights of dimension 1, {dim} or {dim * dim} for vectors of dimension "
+                             f"{dim}, got {weights.ndim}")
         return weights._with("WeightedSqNorm", self)
 
     def weightedsqdist(self, g: Any, s: Any) -> Any:

@@ -22,8 +22,9 @@ class LinearOperator(Reductions):
         :param kwargs: options of ``sum``.
         :raises ValueError: K has several components, or v another number of rows.
         """
-        if self._formula.dim != (2 if self.is_complex else 1):
-            raise ValueError(f"@: expected a LazyTensor of one component, got {self.ndim // (2 if self.is_complex else 1)}")
+        components = self._formula.dim // (2 if self.is_complex else 1)
+        if components != 1:
+            raise ValueError(f"@: expected a LazyTensor of one component, got {components}")
         array = self._arrays.as_array(v)
         if array is None or isinstance(v, (int, float, complex)):
             raise TypeError(f"@: expected {self._arrays.name} on the right, got {type(v).__name__}")
@@ -90,7 +91,8 @@ class LinearOperator(Reductions):
             array = self._arrays.as_array(other)
             if array is None or array.ndim < 2:
                 what = type(other).__name__ if array is None else f"shape {tuple(array.shape)}"
-                raise ValueError(f"other: expected an array of shape (..., M, E) or a LazyTensor of one variable, got {what}")
+                raise ValueError("other: expected an array of shape (..., M, E) or a LazyTensor of one variable, got "
+                                 f"{what}")
             other = self._of_rows(array, other, 0)
         self._variable(other, "other")
         right = other._operands.variables[0]

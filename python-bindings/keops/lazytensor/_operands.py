@@ -36,7 +36,7 @@ class Variable:
         self.source = source
         self.values = values
         self.index = index
-        self._made: Tuple[Optional[str], Any] = (None, None)
+        self._made: Tuple[Any, Any] = (None, None)
         if index is not None:
             self.key: Hashable = ("symbolic", index)
         elif source is not None:
@@ -58,11 +58,12 @@ class Variable:
         """The array to call with, where it is not given by the caller and is not ``array``."""
         key = (dtype, None if like is None else arrays.device(like))
         if self._made[0] != key:
-            is_complex = any(isinstance(value, complex) for value in self.values)
+            values = self.values or ()
+            is_complex = any(isinstance(value, complex) for value in values)
             name = COMPLEX_TYPE.get(dtype) if is_complex else dtype
             if name is None:
                 raise TypeError(f"expected arrays of float32 or float64 beside complex numbers, got {dtype}")
-            self._made = (key, arrays.vector(self.values, name, like))
+            self._made = (key, arrays.vector(values, name, like))
         return self._made[1]
 
     def describe(self) -> str:

@@ -112,7 +112,8 @@ class Reductions(Building):
         if self._reduction is not None:
             self._check_open()
         axis = self._reduced_index(axis if dim is None else dim)
-        operands, weight, mapping = self._operands, None, ()
+        operands, weight = self._operands, None
+        mapping: Tuple[int, ...] = ()
         if other is not None:
             other = self._wrap(other, "weight")
             other._check_open()
@@ -279,7 +280,7 @@ class Reductions(Building):
     # --- The K smallest -----------------------------------------------------------------------------------------------
 
     def Kmin(self, K: int, axis: Optional[int] = None, dim: Optional[int] = None, **kwargs: Any) -> Any:
-        """The K smallest values, ascending: (..., M, K) if D = 1, else (..., M, K, D). Beyond N they are inf. ``KMin``."""
+        """The K smallest values, ascending: (..., M, K) if D = 1, else (..., M, K, D); inf beyond N. ``KMin``."""
         return self.reduction("KMin", opt_arg=K, axis=axis, dim=dim, **kwargs)
 
     def Kmin_reduction(self, **kwargs: Any) -> Any:

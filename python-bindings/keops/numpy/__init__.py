@@ -35,5 +35,6 @@ from keops.numpy.kernels import RadialKernelConv, RadialKernelGrad1conv
 from keops.numpy.lazytensor import ComplexLazyTensor, LazyTensor, Pm, Var, Vi, Vj
 from keops.numpy.solve import KernelSolve
 
-__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "RadialKernelConv", "RadialKernelGrad1conv",
-           "Var", "Vi", "Vj", "cluster", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+# What every front has; the radial kernels are for NumPy only.
+__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "Var", "Vi", "Vj", "cluster",
+           "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]

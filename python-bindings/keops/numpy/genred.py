@@ -122,7 +122,8 @@ class Genred:
             batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower
             than the arrays; as ``keops.Error``, ranges beyond the arrays or with rows in common, or a formula that
             cannot be compiled.
-        :raises TypeError: an argument that is no array in the processor's memory, has another dtype, or not that of argument 0.
+        :raises TypeError: an argument that is no array in the processor's memory, has another dtype, or not that of
+            argument 0.
         :raises NotImplementedError: GPU backends.
         """
         if backend != "auto":

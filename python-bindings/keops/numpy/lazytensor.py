@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """LazyTensors of NumPy arrays."""
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple, Type
 
 import numpy
 
@@ -13,6 +13,7 @@ from keops.numpy.solve import KernelSolve
 __all__ = ["ComplexLazyTensor", "LazyTensor", "Pm", "Var", "Vi", "Vj"]
 
 
+_NO_ARRAYS = (int, float, complex, tuple, list, str, bytes)
 _NAMES: Dict[numpy.dtype, str] = {}
 
 
@@ -20,17 +21,17 @@ class _NumPyArrays:
     """See ``keops._arrays.Arrays``."""
 
     name = "a NumPy array"
-    Genred = Genred
-    KernelSolve = KernelSolve
-    LazyTensor: Any
-    ComplexLazyTensor: Any
+    Genred: Type = Genred
+    KernelSolve: Type = KernelSolve
+    LazyTensor: Type
+    ComplexLazyTensor: Type
 
     @staticmethod
     def as_array(value: Any) -> Optional[numpy.ndarray]:
         kind = type(value)
         if kind is numpy.ndarray:
             return value
-        if kind in (int, float, complex, tuple, list, str, bytes) or isinstance(value, (GenericLazyTensor, numpy.generic)):
+        if kind in _NO_ARRAYS or isinstance(value, (GenericLazyTensor, numpy.generic)):
             return None
         if isinstance(value, numpy.ma.MaskedArray):
             raise TypeError("expected a NumPy array, got a masked array, whose mask would have no effect; pass its .data "
@@ -73,7 +74,7 @@ class _NumPyArrays:
 class LazyTensor(GenericLazyTensor):
     __doc__ = GenericLazyTensor.__doc__
     __slots__ = ()
-    _arrays = _NumPyArrays
+    _arrays = _NumPyArrays()
 
 
 class ComplexLazyTensor(ComplexGenericLazyTensor, LazyTensor):
@@ -83,8 +84,8 @@ class ComplexLazyTensor(ComplexGenericLazyTensor, LazyTensor):
     __slots__ = ()
 
 
-_NumPyArrays.LazyTensor = LazyTensor
-_NumPyArrays.ComplexLazyTensor = ComplexLazyTensor
+LazyTensor._arrays.LazyTensor = LazyTensor
+LazyTensor._arrays.ComplexLazyTensor = ComplexLazyTensor
 
 
 def Var(x_or_ind: Any, dim: Optional[int] = None, cat: Optional[int] = None) -> LazyTensor:

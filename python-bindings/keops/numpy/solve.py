@@ -14,8 +14,8 @@ __all__ = ["KernelSolve"]
 
 
 class KernelSolve:
-    """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive definite,
-    by conjugate gradients.
+    """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive
+    definite, by conjugate gradients.
 
     :param formula: F, such as ``"Exp(-SqDist(x,y)*g) * a"``.
     :param aliases: the arguments of the call, as ``Genred`` has them.
