@@ -33,6 +33,24 @@ def test_bfloat16():
     np.testing.assert_allclose(found.astype(float), exact, rtol=1e-2)
 
 
+def test_fronts_share_formulas_and_nothing_else():
+    torch = pytest.importorskip("torch", reason="the front for PyTorch needs torch, which is not installed")
+    import keops.torch
+
+    x = torch.tensor(X, requires_grad=True)
+    expected = (X[:, None] * Y).sum(1)
+    for _ in range(2):
+        np.testing.assert_allclose((Vi(X) * Vj(Y)).sum(axis=1), expected, rtol=1e-12)
+        found = (keops.torch.Vi(x) * keops.torch.Vj(torch.tensor(Y))).sum(axis=1)
+        assert found.requires_grad
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12)
+        square = (Vi(X) | Vj(X))
+        assert isinstance(square.solve(X, alpha=40.0), np.ndarray)
+        assert isinstance((keops.torch.Vi(x) | keops.torch.Vj(x)).solve(torch.tensor(X), alpha=40.0), torch.Tensor)
+    with pytest.raises(TypeError, match="other: expected a LazyTensor of a NumPy array, got one of a PyTorch tensor"):
+        Vi(X) + keops.torch.Vj(x)
+
+
 def test_threads():
     expressions = [lambda k=k: ((Vi(X) ** 2 - Vj(Y) * (k % 4)).abs().sum(-1) + 0.5 * k).sum(axis=k % 2) for k in range(8)]
     expected = []

@@ -119,7 +119,7 @@ class LinearOperator(Reductions):
             product = self
         operands = product._operands
         position = operands.positions[unknown.key]
-        key = ("solve", right.cat, position, init)
+        key = ("solve", self._arrays.KernelSolve, right.cat, position, init)
         function = product._formula.results.get(key)
         if function is None:
             aliases = aliases_of(operands.variables)

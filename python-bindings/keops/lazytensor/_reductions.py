@@ -126,7 +126,8 @@ class Reductions(Building):
         result_type = None
         if is_complex:
             result_type = _operands.COMPLEX_TYPE.get(operands.dtype or "float64")
-        key = ("reduce", reduction_op, axis, opt_arg, weight, mapping, result_type, init)
+        # Formulas are the same for all fronts, what computes them is not.
+        key = ("reduce", self._arrays.Genred, reduction_op, axis, opt_arg, weight, mapping, result_type, init)
         function = self._formula.results.get(key)
         if function is None:
             function = self._formula.results[key] = self._arrays.Genred(
