@@ -97,6 +97,22 @@ def test_late_calls():
     np.testing.assert_allclose(late(), (Z[:, None] * W).sum(1), rtol=1e-12)
 
 
+def test_symbolic_variables_of_both_types():
+    late = (LazyTensor((0, D, 0), is_complex=True) * Vj(1, D)).sum(axis=1)
+    assert late.is_complex and late.symbolic_variables == ((0, 2 * D, 0), (1, D, 1))
+    real = RNG.uniform(-1, 1, (N, D))
+    for dtype, tolerance in (("complex64", 1e-5), ("complex128", 1e-12)):
+        found = late(Z.astype(dtype), real.astype("float32" if dtype == "complex64" else "float64"))
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, (Z[:, None] * real).sum(1), rtol=tolerance, atol=tolerance)
+    assert "pairs/s" in late.explain(dtype="float32")
+
+
+def test_half_precision_has_no_complex_numbers():
+    with pytest.raises(TypeError, match="float32 or float64.*got float16"):
+        (Vi(X.astype("float16")) * 1j).sum(axis=0)
+
+
 REFUSED = ["z.relu()", "z.sign()", "z.real2complex()", "z.imag2complex()", "z.exp1j()", "z.atan()", "z.step()", "z | z",
            "z == w", "z < w", "z.argmin()", "z.max(axis=1)", "z.logsumexp(axis=1)", "z.sqdist(w)", "z.round()",
            "z.keops_tensordot(w, (3,), (3,), (0,), (0,))", "x.sqdist(z)", "z.one_hot(3)", "z.clamp(0, 1)", "z % 2",

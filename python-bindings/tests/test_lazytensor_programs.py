@@ -7,6 +7,7 @@ import threading
 import weakref
 
 import numpy as np
+import psutil
 import pytest
 
 from keops.lazytensor import _formula
@@ -92,7 +93,7 @@ def test_formulas_are_forgotten(monkeypatch):
     assert _formula._made <= 51
     # Those in use work as before.
     np.testing.assert_allclose((kept + x).sum(axis=1), 2 * X + 798)
-    assert sum(isinstance(thing, _formula.Formula) for thing in gc.get_objects()) < 5000
+    assert sum(type(thing) is _formula.Formula for thing in gc.get_objects()) < 5000
 
 
 def test_arrays_are_let_go():
@@ -115,6 +116,29 @@ def test_new_arrays_in_the_place_of_old_ones():
     for number in range(200):
         x = np.full((4, 2), float(number))
         np.testing.assert_array_equal((Vi(x) + Vj(np.full((3, 2), 1.0))).sum(axis=1), np.full((4, 2), 3.0 * (number + 1)))
+
+
+def test_memory_stays():
+    resource = psutil.Process()
+    lazy(0.5)
+    for _ in range(2000):
+        lazy(0.5)
+    gc.collect()
+    before = resource.memory_info().rss
+    for number in range(10000):
+        lazy(0.5 + number)
+    gc.collect()
+    assert resource.memory_info().rss - before < 4 << 20
+
+
+def test_long_vectors():
+    x, y, b = RNG.uniform(-1, 1, (9, 1000)), RNG.uniform(-1, 1, (8, 1000)), RNG.uniform(-1, 1, (8, 300))
+    kernel = (-((Vi(x) - Vj(y)) ** 2).sum(-1) / 600).exp()
+    dense_kernel = np.exp(-((x[:, None] - y) ** 2).sum(-1) / 600)
+    np.testing.assert_allclose(kernel @ b, dense_kernel @ b, rtol=1e-10)
+    np.testing.assert_allclose((kernel * Vi(x)).sum(axis=1, use_double_acc=True), dense_kernel.sum(1)[:, None] * x,
+                               rtol=1e-10, atol=1e-12)
+    np.testing.assert_array_equal((Vi(x[:, :99]) | Vj(y[:, :99])).argmax(axis=1)[:, 0], (x[:, :99] @ y[:, :99].T).argmax(1))
 
 
 def test_empty_arrays():

@@ -83,6 +83,37 @@ def arguments_of(arrays: Any, operands: Operands, symbols: Sequence[Any] = ()) -
     return values
 
 
+def _complex_type(dtype: str) -> str:
+    """The type of complex numbers with parts of a type."""
+    found = _operands.COMPLEX_TYPE.get(dtype)
+    if found is None:
+        raise TypeError(f"expected arrays of float32 or float64, whose complex numbers exist, got {dtype}")
+    return found
+
+
+class _ComplexSum:
+    """A sum of complex numbers whose type the arguments of the call decide."""
+
+    def __init__(self, arrays: Any, given: Tuple[Any, ...], options: Dict[str, Any]):
+        self.arrays = arrays
+        self.given = given
+        self.options = options
+        self.made: Dict[str, Any] = {}
+
+    def _of(self, dtype: str) -> Any:
+        found = self.made.get(dtype)
+        if found is None:
+            found = self.made[dtype] = self.arrays.Genred(*self.given, dtype=_complex_type(dtype), **self.options)
+        return found
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        dtype = self.arrays.dtype(arguments[0])
+        return self._of(REAL_TYPE.get(dtype, dtype))(*arguments, **options)
+
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        return self._of(dtype).describe_code(dtype, phase)
+
+
 class Reductions(Building):
     __slots__ = ()
 
@@ -125,14 +156,16 @@ class Reductions(Building):
             raise ValueError(f"reduction_op: expected Sum, or a real LazyTensor, got {reduction_op!r} of a complex one")
         result_type = None
         if is_complex:
-            result_type = _operands.COMPLEX_TYPE.get(operands.dtype or "float64")
+            result_type = "complex" if operands.dtype is None else _complex_type(operands.dtype)
         # Formulas are the same for all fronts, what computes them is not.
         key = ("reduce", self._arrays.Genred, reduction_op, axis, opt_arg, weight, mapping, result_type, init)
         function = self._formula.results.get(key)
         if function is None:
-            function = self._formula.results[key] = self._arrays.Genred(
-                self._formula.text, aliases_of(operands.variables), reduction_op, axis, dtype=result_type,
-                opt_arg=opt_arg, formula2=_formula.renumber(weight.text, mapping) if weight else None, **dict(init))
+            options = dict(init, opt_arg=opt_arg, formula2=_formula.renumber(weight.text, mapping) if weight else None)
+            given = (self._formula.text, aliases_of(operands.variables), reduction_op, axis)
+            function = (_ComplexSum(self._arrays, given, options) if result_type == "complex" else
+                        self._arrays.Genred(*given, dtype=result_type, **options))
+            self._formula.results[key] = function
         source = self if other is None else self._make(self._formula, operands, other)
         if call and operands.dtype is not None and not operands.has_symbols:
             return source._run(function, arguments_of(self._arrays, operands), calling)
