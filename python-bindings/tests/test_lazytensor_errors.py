@@ -196,6 +196,15 @@ def test_other_ranges_do_not_meet():
         x + y
 
 
+@pytest.mark.parametrize("ranges, error", [(5, TypeError), (RANGES[:3], ValueError)])
+def test_wrong_ranges_of_an_expression(ranges, error):
+    lazy = Vi(X) | Vj(Y)
+    lazy.ranges = ranges
+    for one in (lazy, lazy.T, lazy + 1):
+        with pytest.raises(error, match="ranges: expected a tuple of the six arrays"):
+            one.sum(axis=1)
+
+
 def test_nothing_changes_when_refused():
     late = (Vi(0, 3) | Vj(1, 3)).sum(axis=1)
     with pytest.raises(TypeError):

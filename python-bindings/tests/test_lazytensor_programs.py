@@ -3,6 +3,7 @@
 """LazyTensors as programs use them: in loops, in several threads, on empty and strided arrays, on short-lived ones."""
 
 import gc
+import multiprocessing
 import threading
 import weakref
 
@@ -74,6 +75,21 @@ def test_threads():
     for thread in threads:
         thread.join()
     assert not faults
+
+
+def reduce_there(expression):
+    """What another process does with an expression that it is sent."""
+    return expression.sum(axis=1)
+
+
+def test_other_processes():
+    expression = (Vi(X) - Vj(Y)) ** 2
+    expected = ((X[:, None] - Y) ** 2).sum(1)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        np.testing.assert_allclose(pool.apply(reduce_there, (expression,)), expected)
+    reduce_there(expression)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        np.testing.assert_allclose(pool.apply(reduce_there, (expression + 0.5,)), expected + 0.5 * len(Y))
 
 
 def test_a_loop_over_widths_makes_one_formula():

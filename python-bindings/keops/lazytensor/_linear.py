@@ -54,7 +54,8 @@ class LinearOperator(Reductions):
         """The transposed: i and j exchanged, and so the directions of ``ranges``."""
         self._check_open()
         made = self._make(_formula.transpose(self._formula), _operands.transpose(self._operands))
-        if self.ranges is not None:
+        # What makes no sense as ranges is refused by the reduction, in words of its own.
+        if isinstance(self.ranges, (tuple, list)) and len(self.ranges) == 6:
             made.ranges = tuple(self.ranges[3:]) + tuple(self.ranges[:3])
         return made
 
