@@ -1,6 +1,24 @@
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Clusters of points, and the ``ranges`` of reductions that skip pairs of clusters."""
+"""Clusters of points, and the ``ranges`` of reductions that skip pairs of clusters.
+
+>>> import numpy as np
+>>> from keops.numpy import Vi, Vj
+>>> x = np.array([[0.1], [2.5], [0.3]])
+>>> labels = grid_cluster(x, 1.0)
+>>> labels
+array([0, 1, 0])
+>>> x, labels = sort_clusters(x, labels)
+>>> ranges, centroids, sizes = cluster_ranges_centroids(x, labels)
+>>> ranges
+array([[0, 2],
+       [2, 3]])
+>>> near = np.abs(centroids - centroids.T) < 1
+>>> (Vi(x) * Vj(x)).sum(axis=1, ranges=from_matrix(ranges, ranges, near)).round(2)
+array([[0.04],
+       [0.12],
+       [6.25]])
+"""
 
 from typing import Any, List, Optional, Tuple, Union
 

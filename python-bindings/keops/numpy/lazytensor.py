@@ -72,7 +72,23 @@ class _NumPyArrays:
 
 
 class LazyTensor(GenericLazyTensor):
-    __doc__ = GenericLazyTensor.__doc__
+    __doc__ = f"""{GenericLazyTensor.__doc__}
+    >>> import numpy as np
+    >>> from keops.numpy import LazyTensor
+    >>> x, y = np.array([[0.0], [1.0]]), np.array([[0.0], [2.0], [4.0]])
+    >>> distance = ((LazyTensor(x[:, None, :]) - LazyTensor(y[None, :, :])) ** 2).sum(-1)
+    >>> distance
+    LazyTensor(Sum((x_i-y_j)**2), shape=(2, 3), dtype=float64)
+    >>> distance.sum(axis=1)
+    array([[20.],
+           [11.]])
+    >>> distance.argmin(axis=0)
+    array([[0],
+           [1],
+           [1]])
+    >>> distance @ np.array([1.0, 0.0, 0.0])
+    array([0., 1.])
+    """
     __slots__ = ()
     _arrays = _NumPyArrays()
 

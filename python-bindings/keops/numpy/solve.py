@@ -23,6 +23,14 @@ class KernelSolve:
     :param axis: 0 if the sum is over i, 1 over j.
     :param dtype_acc: as those after it, for the sum; see ``Genred``.
     :raises ValueError: no argument is called ``varinvalias``; what ``Genred`` refuses.
+
+    >>> import numpy as np
+    >>> from keops.numpy import KernelSolve
+    >>> solve = KernelSolve("Exp(-1000*SqDist(x,y)) * a", ["x = Vi(1)", "y = Vj(1)", "a = Vj(1)"], "a", axis=1)
+    >>> x, b = np.array([[0.0], [1.0]]), np.array([[3.0], [5.0]])
+    >>> solve(x, x, b, alpha=1.0)
+    array([[1.5],
+           [2.5]])
     """
 
     def __init__(self, formula: str, aliases: Iterable[str], varinvalias: str, axis: int = 0, dtype: Optional[str] = None,

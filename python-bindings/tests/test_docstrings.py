@@ -1,0 +1,14 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The examples in docstrings give what they say."""
+
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["cluster", "genred", "lazytensor", "solve"])
+def test_examples(name):
+    found = doctest.testmod(importlib.import_module(f"keops.numpy.{name}"))
+    assert found.attempted > 0 and found.failed == 0
