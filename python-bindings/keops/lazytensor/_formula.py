@@ -111,7 +111,7 @@ def operations() -> Dict[str, List[str]]:
     return known
 
 
-@functools.lru_cache(maxsize=_MOST)
+@functools.lru_cache(maxsize=4096)
 def _dimension(text: str) -> int:
     return _keops.dimension(text)
 

@@ -87,6 +87,7 @@ class LinearOperator(Reductions):
         :raises ValueError: K has several components and ``var`` is not given; ``var`` is no variable.
         """
         self._check_open()
+        self._expect_real("solve")
         init, calling = split_options(kwargs, INIT_OPTIONS, SOLVE_OPTIONS)
         if not isinstance(other, LinearOperator):
             array = self._arrays.as_array(other)
@@ -95,7 +96,7 @@ class LinearOperator(Reductions):
                 raise ValueError("other: expected an array of shape (..., M, E) or a LazyTensor of one variable, got "
                                  f"{what}")
             other = self._of_rows(array, other, 0)
-        self._variable(other, "other")
+        self._variable(other, "other")._expect_real("other")
         right = other._operands.variables[0]
         if right.cat == 2:
             raise ValueError("other: expected a variable of i or j, got a parameter")
@@ -105,7 +106,6 @@ class LinearOperator(Reductions):
         if var is None:
             if self.ndim != 1:
                 raise ValueError(f"solve: expected a kernel of one component, or var, got {self.ndim} components")
-            self._expect_real("solve")
             # The unknown has the rows of the reduced index, and takes the place of b.
             unknown = Variable(right.dim, 1 - right.cat, right.array, _Unknown(right), index=right.index)
             operands = _operands.of_variable(unknown, other.dtype, other._operands.device)

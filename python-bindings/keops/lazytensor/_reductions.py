@@ -148,6 +148,7 @@ class Reductions(Building):
         if other is not None:
             other = self._wrap(other, "weight")
             other._check_open()
+            other._expect_real("weight")
             weight = other._formula
             operands, mapping = _operands.merge(operands, other._operands)
         init, calling = split_options(kwargs, INIT_OPTIONS, CALL_OPTIONS) if kwargs else ((), {})
