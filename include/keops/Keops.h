@@ -265,6 +265,9 @@ public:
   explicit Engine(const Options &options);
   ~Engine();
 
+  /// Where kernels are kept on disk; empty if they are not.
+  std::string cacheFolder() const;
+
   /// Compiles, or finds in memory or on disk. `type` is that of all arrays of
   /// numbers: F32, F64, or F16 or BF16, which are computed with in float32 and
   /// rounded once, when a result is stored.

@@ -159,6 +159,8 @@ Engine::~Engine() {
   kernels.swap(impl->core->kernels);
 }
 
+std::string Engine::cacheFolder() const { return impl->core->disk.location(); }
+
 static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program program, DType type,
                          const CompileOptions &options) {
   if (type == DType::I64 || runtime::partsOf(type) != 1)

@@ -10,4 +10,14 @@ at the first computation, sets the number of threads (0 or absent: one per core)
 
 from keops._keops import Error, __version__
 
-__all__ = ["Error", "__version__"]
+__all__ = ["Error", "__version__", "install_as_pykeops"]
+
+
+def install_as_pykeops() -> None:
+    """Lets ``import pykeops`` and the imports of its modules lead to this package, so that programs written for PyKeOps
+    run unchanged; an installed PyKeOps is not used. ``python -m keops.as_pykeops script.py`` does so from outside.
+
+    :raises ImportError: PyKeOps has been imported already.
+    """
+    from keops import as_pykeops
+    as_pykeops.install()

@@ -18,8 +18,10 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <shared_mutex>
+#include <vector>
 
 #include <pthread.h>
 
@@ -54,22 +56,44 @@ static int threadsFromEnvironment() {
   return static_cast<int>(threads);
 }
 
-static Engine &engine() {
-  static Engine &engine = *[] {
-    Engine::Options options;
-    options.threads = threadsFromEnvironment();
-    return new Engine(options);
-  }();
+static std::shared_ptr<Engine> makeEngine(const std::string &folder) {
+  Engine::Options options;
+  options.threads = threadsFromEnvironment();
+  options.cacheFolder = folder;
+  return std::make_shared<Engine>(options);
+}
+
+/// Guarded by the interpreter's lock, and never destroyed.
+static std::shared_ptr<Engine> &currentEngine() {
+  static std::shared_ptr<Engine> &engine = *new std::shared_ptr<Engine>;
   return engine;
 }
 
+static std::shared_ptr<Engine> engine() {
+  if (!currentEngine())
+    currentEngine() = makeEngine("");
+  return currentEngine();
+}
+
+void keops::python::restart(const std::string &folder) {
+  // Kernels hold what they need of the engine that made them. The old one is left alone: its threads may be at work.
+  static std::vector<std::shared_ptr<Engine>> &former = *new std::vector<std::shared_ptr<Engine>>;
+  std::shared_ptr<Engine> made = makeEngine(folder);
+  if (currentEngine())
+    former.push_back(currentEngine());
+  currentEngine() = made;
+}
+
+std::string keops::python::cacheFolder() { return engine()->cacheFolder(); }
+
 Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums) {
+  std::shared_ptr<Engine> engine = ::engine();
   nb::gil_scoped_release release;
   // Given back before the interpreter's lock is taken: a fork holds the latter while it waits for us.
   std::shared_lock<std::shared_mutex> lock(compilations());
   CompileOptions options;
   options.sums = sums;
-  return engine().compile(reductions, type, options);
+  return engine->compile(reductions, type, options);
 }
 
 void keops::python::prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges) {

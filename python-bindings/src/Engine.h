@@ -25,6 +25,11 @@ Kernel compile(const std::vector<Reduction> &reductions, DType type, Sums sums);
 /// Compiles the variant of `kernel` that a call with these inputs will run, in the same way.
 void prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges);
 
+/// Forgets the kernels that were compiled, and keeps further ones in `folder`, or in the usual one if that is empty.
+void restart(const std::string &folder);
+/// Where kernels are kept on disk.
+std::string cacheFolder();
+
 /// Makes a fork wait for compilations, so that the child finds no lock that
 /// nobody will release. To be called once, when the module is loaded.
 void protectForks();

@@ -30,6 +30,9 @@ NB_MODULE(_keops, module) {
   protectForks();
   // Operators of PyTorch, and what they call, live as long as the process.
   nb::set_leak_warnings(false);
+  module.def("restart", &restart, "folder"_a,
+             "Forgets compiled kernels, and keeps further ones in a folder, or in the usual one if that is empty.");
+  module.def("cache_folder", &cacheFolder, "Where compiled kernels are kept.");
   module.def("load_torch", &loadTorch,
              "Makes calls with tensors possible; to be called when no other thread makes some.");
   // Here, where the import is the only one: it may hand the interpreter's lock to a thread that waits for its end.

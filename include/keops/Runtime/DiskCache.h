@@ -40,6 +40,9 @@ public:
   /// The entry's file, whether it exists or not.
   std::string pathOf(const std::string &key) const;
 
+  /// Where entries are; empty if the cache is off.
+  const std::string &location() const { return folder; }
+
   /// `$KEOPS_CACHE_FOLDER`, else `$XDG_CACHE_HOME`, else `$HOME/.cache`, and
   /// our own folder in it; empty if none of these is set.
   static std::string defaultFolder();

@@ -11,8 +11,9 @@ A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, `
 
 from keops.torch import cluster
 from keops.torch.genred import Genred, generic_argkmin, generic_argmin, generic_logsumexp, generic_sum
+from keops.torch.kernels import Kernel, kernel_product
 from keops.torch.lazytensor import ComplexLazyTensor, LazyTensor, Pm, Var, Vi, Vj
 from keops.torch.solve import KernelSolve
 
-__all__ = ["ComplexLazyTensor", "Genred", "KernelSolve", "LazyTensor", "Pm", "Var", "Vi", "Vj", "cluster",
-           "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
+__all__ = ["ComplexLazyTensor", "Genred", "Kernel", "KernelSolve", "LazyTensor", "Pm", "Var", "Vi", "Vj", "cluster",
+           "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum", "kernel_product"]
