@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A tensor is asked for its address, sizes and strides through its Python
-// methods, which is fast enough and binds this module to no version of
-// PyTorch. Only the package `keops.torch` imports that.
+// A tensor is asked for its address, sizes and strides through the function
+// that DLPack provides for it, or, by a PyTorch that has none yet, through its
+// Python methods. Neither binds this module to a version of PyTorch. Only the
+// package `keops.torch` imports that.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,15 +16,47 @@
 
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
 using namespace keops;
 using namespace keops::python;
 namespace nb = nanobind;
 
 namespace {
 
+/// A tensor, and the table of functions about tensors, as DLPack 1 lays them out.
+struct DLTensor {
+  void *data;
+  int32_t deviceType, deviceId, ndim;
+  uint8_t code, bits;
+  uint16_t lanes;
+  int64_t *shape, *strides;
+  uint64_t byteOffset;
+};
+struct DLPackExchange {
+  uint32_t major, minor;
+  DLPackExchange *previous;
+  void *allocate, *fromObject, *toObject;
+  int (*describe)(void *object, DLTensor *out);
+  void *currentStream;
+};
+
+const DLPackExchange *findExchange(nb::handle tensorType) {
+  nb::object capsule = nb::getattr(tensorType, "__dlpack_c_exchange_api__", nb::none());
+  if (!PyCapsule_IsValid(capsule.ptr(), "dlpack_exchange_api"))
+    return nullptr;
+  auto *table = static_cast<DLPackExchange *>(PyCapsule_GetPointer(capsule.ptr(), "dlpack_exchange_api"));
+  while (table && table->major != 1)
+    table = table->previous;
+  return table && table->describe ? table : nullptr;
+}
+
 /// The objects of the module `torch` that calls need.
 struct Torch {
   nb::object Tensor, Parameter, empty, cpu, types[7];
+  const DLPackExchange *exchange;
   nb::object data_ptr, stride, shape, dtype, is_cpu, is_neg, is_conj, emptyKeywords;
 
   static const Torch &get() {
@@ -37,6 +70,7 @@ struct Torch {
                        // In the order of DType.
                        {torch.attr("float32"), torch.attr("float64"), torch.attr("int64"), torch.attr("float16"),
                         torch.attr("bfloat16"), torch.attr("complex64"), torch.attr("complex128")},
+                       findExchange(torch.attr("Tensor")),
                        nb::steal(PyUnicode_InternFromString("data_ptr")),
                        nb::steal(PyUnicode_InternFromString("stride")),
                        nb::steal(PyUnicode_InternFromString("shape")),
@@ -72,39 +106,82 @@ nb::object ask(nb::handle object, const nb::object &name) {
 
 void keops::python::loadTorch() { Torch::get(); }
 
+/// The type of elements that DLPack describes.
+static std::optional<DType> typeOf(const DLTensor &tensor) {
+  constexpr uint8_t isInt = 0, isFloat = 2, isBrain = 4, isComplex = 5;
+  constexpr std::tuple<uint8_t, uint8_t, DType> types[] = {
+      {isFloat, 32, DType::F32},  {isFloat, 64, DType::F64},   {isInt, 64, DType::I64},      {isFloat, 16, DType::F16},
+      {isBrain, 16, DType::BF16}, {isComplex, 64, DType::C64}, {isComplex, 128, DType::C128}};
+  for (auto [code, bits, type] : types)
+    if (tensor.code == code && tensor.bits == bits && tensor.lanes == 1)
+      return type;
+  return std::nullopt;
+}
+
+/// The address, type, sizes and strides of a tensor in the processor's memory, by Python's methods; false if it has
+/// none.
+static bool askForLayout(const Torch &torch, nb::handle tensor, void *&data, DType &type,
+                         std::vector<Py_ssize_t> &layout) {
+  nb::object dtype = get(tensor, torch.dtype), sizes = get(tensor, torch.shape), strides = ask(tensor, torch.stride);
+  nb::object address = ask(tensor, torch.data_ptr);
+  auto found = std::find_if(std::begin(torch.types), std::end(torch.types),
+                            [&](const nb::object &known) { return known.ptr() == dtype.ptr(); });
+  if (found == std::end(torch.types) || get(tensor, torch.is_cpu).ptr() != Py_True || !sizes.is_valid() ||
+      !strides.is_valid() || !address.is_valid())
+    return false;
+  type = static_cast<DType>(found - std::begin(torch.types));
+  data = PyLong_AsVoidPtr(address.ptr());
+  for (Py_ssize_t axis = 0, ndim = PyTuple_GET_SIZE(strides.ptr()); axis < ndim; ++axis) {
+    layout.insert(layout.begin() + axis, PyLong_AsSsize_t(PyTuple_GET_ITEM(sizes.ptr(), axis)));
+    layout.push_back(PyLong_AsSsize_t(PyTuple_GET_ITEM(strides.ptr(), axis)));
+  }
+  return true;
+}
+
+static bool describeLayout(const Torch &torch, nb::handle tensor, void *&data, DType &type,
+                           std::vector<Py_ssize_t> &layout) {
+  DLTensor found;
+  if (!torch.exchange || torch.exchange->describe(tensor.ptr(), &found) != 0) {
+    PyErr_Clear();
+    return askForLayout(torch, tensor, data, type, layout);
+  }
+  constexpr int32_t processor = 1;
+  std::optional<DType> known = typeOf(found);
+  if (!known || found.deviceType != processor || (found.ndim > 0 && !found.strides))
+    return false;
+  type = *known;
+  data = static_cast<char *>(found.data) + found.byteOffset;
+  layout.assign(found.shape, found.shape + found.ndim);
+  layout.insert(layout.end(), found.strides, found.strides + found.ndim);
+  return true;
+}
+
 bool ArrayView::tryHoldTensor(nb::handle object) {
   const Torch &torch = Torch::get();
-  if (!torch.isTensor(object) || get(object, torch.is_cpu).ptr() != Py_True)
+  if (!torch.isTensor(object))
     return false;
-  nb::object type = get(object, torch.dtype);
-  size_t number = 0;
-  while (number < std::size(torch.types) && torch.types[number].ptr() != type.ptr())
-    ++number;
-  if (number == std::size(torch.types))
-    return false;
-  elementType = static_cast<DType>(number);
   tensor = nb::borrow(object);
   // Numbers whose signs are still to be changed are not in memory yet.
   if (ask(tensor, torch.is_neg).ptr() == Py_True)
     tensor = tensor.attr("resolve_neg")();
-  if (runtime::partsOf(elementType) == 2 && ask(tensor, torch.is_conj).ptr() == Py_True)
-    tensor = tensor.attr("resolve_conj")();
-
-  nb::object sizes = get(tensor, torch.shape), strides = ask(tensor, torch.stride),
-             address = ask(tensor, torch.data_ptr);
-  if (!sizes.is_valid() || !strides.is_valid() || !address.is_valid())
+  void *data = nullptr;
+  if (!describeLayout(torch, tensor, data, elementType, layout))
     return false;
-  Py_ssize_t ndim = PyTuple_GET_SIZE(strides.ptr());
-  int64_t bytes = runtime::sizeOf(elementType);
-  layout.resize(2 * ndim);
-  int64_t count = 1;
+  if (runtime::partsOf(elementType) == 2 && ask(tensor, torch.is_conj).ptr() == Py_True) {
+    tensor = tensor.attr("resolve_conj")();
+    layout.clear();
+    if (!describeLayout(torch, tensor, data, elementType, layout))
+      return false;
+  }
+
+  auto ndim = static_cast<Py_ssize_t>(layout.size() / 2);
+  int64_t bytes = runtime::sizeOf(elementType), count = 1;
   for (Py_ssize_t axis = 0; axis < ndim; ++axis) {
-    layout[axis] = PyLong_AsSsize_t(PyTuple_GET_ITEM(sizes.ptr(), axis));
-    layout[ndim + axis] = PyLong_AsSsize_t(PyTuple_GET_ITEM(strides.ptr(), axis)) * bytes;
+    layout[ndim + axis] *= bytes;
     count *= layout[axis];
   }
   buffer = {};
-  buffer.buf = PyLong_AsVoidPtr(address.ptr());
+  buffer.buf = data;
   buffer.itemsize = bytes;
   buffer.len = count * bytes;
   buffer.ndim = static_cast<int>(ndim);

@@ -132,6 +132,30 @@ def test_gradients_of_one_index_are_one_call():
     assert [positions for _, positions in groups] == [[0, 4], [1, 2]]
 
 
+@pytest.mark.parametrize("op", ["Sum", "LogSumExp"])
+def test_value_and_gradient_in_one_pass(op):
+    """A number for each i and its gradients in arguments of i come from one kernel; other derivatives are those of the
+    general way."""
+    aliases = ALIASES + ["a = Vi(1)"]
+    f = Genred("a*(x|y)*p", aliases, reduction_op=op, axis=1)
+    call = _reduce.find(f._key)
+    assert call.with_gradients("float64", (0, 4)).chains == ((), ((False, 0, 5), ), ((False, 4, 5), ))
+    assert call.with_gradients("float64", (0, 1)) is None and call.with_gradients("float16", (0, )) is None
+    x, a = draw(0, 3, 1, M, D).requires_grad_(), draw(1, M, 1).requires_grad_()
+    y, b, p = draw(2, 2, N, D), draw(3, N, 3), draw(4, 1)
+    reduced = f(x, y, b, p, a)
+    assert type(reduced.grad_fn).__name__ == "ReduceWithGradientsBackward"
+    dense = (a * (x @ y.transpose(-1, -2)) * p)
+    dense = dense.sum(-1, keepdim=True) if op == "Sum" else dense.logsumexp(-1, keepdim=True)
+    torch.testing.assert_close(reduced, dense)
+    first = [torch.autograd.grad(value.square().sum(), (x, a), retain_graph=True) for value in (reduced, dense)]
+    again = [torch.autograd.grad(value.square().sum(), (x, a), create_graph=True) for value in (reduced, dense)]
+    second = [torch.autograd.grad(sum(part.square().sum() for part in parts), (x, a)) for parts in again]
+    for ours, theirs in (first, again, second):
+        for one, other in zip(ours, theirs):
+            torch.testing.assert_close(one, other)
+
+
 # --- torch.func -------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from keops import _keops
 
@@ -114,6 +115,22 @@ class Call:
             known = self._derived[name] = self._make(extra, groups)
         return known
 
+    def with_gradients(self, dtype: str, wanted: Tuple[int, ...]) -> Optional["Call"]:
+        """The call that gives the result and, for a cotangent of ones as a further argument, its gradients in the
+        arguments ``wanted``; None where that would be no single pass.
+
+        It is one if the result is a number for each row of the index that the arguments have: whatever the cotangent
+        will be, it is a factor of each row."""
+        name = ("with gradients", dtype, wanted)
+        if name not in self._derived:
+            arguments, described = self.signature(dtype)
+            place, shape, is_index = described[0]
+            fits = (not self.extra and len(described) == 1 and shape == (1, ) and not is_index and place != 2 and
+                    dtype in ("float32", "float64") and all(arguments[number][0] == place for number in wanted))
+            chains = [(), *(((False, number, len(arguments)), ) for number in wanted)]
+            self._derived[name] = find(json.dumps([self.base, [(place, 1)], chains])) if fits else None
+        return self._derived[name]
+
     def _make(self, extra, groups):
         return [(find(json.dumps([self.base, extra, [chain for _, chain in members]])), [number for number, _ in members])
                 for members in groups.values()]
@@ -150,12 +167,20 @@ def find(key: str) -> Call:
 # --- Computing --------------------------------------------------------------------------------------------------------
 
 
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_watched() -> bool:
+    """Whether something sees all operators: a transformation of ``torch.func``, or a mode."""
+    return torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack() > 0
+
+
 def is_plain(tensors: Sequence[Tensor]) -> bool:
-    """Whether these are numbers in memory that nobody watches: no transformation, mode or subclass."""
-    if torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack():
+    """Whether these are numbers in memory that nobody watches. What is no tensor is refused where it is read."""
+    if is_watched():
         return False
     for tensor in tensors:
-        if type(tensor) is not Tensor and type(tensor) is not torch.nn.Parameter:
+        if type(tensor) not in _PLAIN:
             return not isinstance(tensor, Tensor)
     return True
 
@@ -343,6 +368,45 @@ class Reduce(torch.autograd.Function):
         moved = _with_batch(key, info.batch_size, in_dims[2:], tensors)
         results = Reduce.apply(key, ranges, *moved)
         return results, (0, ) * len(results)
+
+
+class ReduceWithGradients(torch.autograd.Function):
+    """A call for plain tensors that computes gradients along with the result, in one pass over the pairs."""
+
+    @staticmethod
+    def forward(ctx, key, fused, wanted, ranges, *tensors):
+        ctx.key, ctx.ranges, ctx.wanted = key, ranges, wanted
+        # A number that all rows share.
+        ones = tensors[0].new_ones(1, 1)
+        place = fused.extra[0][0]
+        rows = next((tensor.shape[-2] for (own, _), tensor in zip(fused.signature(_dtype_name(ones))[0], tensors)
+                     if own == place), 1)
+        value, *gradients = _compute(fused, ranges, (*tensors, ones.expand(rows, 1)))
+        ctx.save_for_backward(*tensors, *gradients)
+        return value
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        count = len(ctx.saved_tensors) - len(ctx.wanted)
+        tensors, gradients = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        if torch.is_grad_enabled():
+            # Somebody may ask for derivatives of the gradients.
+            found = _gradients(_reduce_here, ctx.key, ctx.ranges, tensors, (cotangent, ), ctx.wanted)
+        else:
+            found = {number: (cotangent * gradient).sum_to_size(tensors[number].shape)
+                     for number, gradient in zip(ctx.wanted, gradients)}
+        return (None, None, None, None, *(found.get(number) for number in range(count)))
+
+
+def apply(call: Call, ranges: Tuple[Tensor, ...], tensors: Sequence[Tensor]) -> Tuple[Tensor, ...]:
+    """The results of a call, with derivatives."""
+    if is_plain(tensors) and forward_ad._current_level < 0 and torch.is_grad_enabled():
+        wanted = tuple(number for number, tensor in enumerate(tensors) if tensor.requires_grad)
+        # What is wrong with the arguments is said where they are read.
+        fused = call.with_gradients(_dtype_name(tensors[0]), wanted) if wanted and tensors[0].is_floating_point() else None
+        if fused is not None and _has_memory(tensors) and len(tensors) == len(call.signature(_dtype_name(tensors[0]))[0]):
+            return (ReduceWithGradients.apply(call.key, fused, wanted, ranges, *tensors), )
+    return Reduce.apply(call.key, ranges, *tensors)
 
 
 def _reduce_here(key, ranges, tensors):

@@ -50,16 +50,19 @@ def check_tensors(args: Sequence[Any]) -> None:
                              f"got one on {tensor.device}")
 
 
-def _has_derivatives(tensors: Sequence[Any]) -> bool:
-    """Whether somebody may ask how results change with these tensors."""
-    if forward_ad._current_level >= 0:
-        return True
-    if not torch.is_grad_enabled():
+def _is_simple(tensors: Sequence[Any]) -> bool:
+    """Whether these are numbers in memory, and nobody watches them or may ask how results change with them. What is no
+    tensor is refused where it is read."""
+    if forward_ad._current_level >= 0 or _reduce.is_watched():
         return False
+    may_ask = torch.is_grad_enabled()
     for tensor in tensors:
-        if isinstance(tensor, Tensor) and tensor.requires_grad:
-            return True
-    return False
+        kind = type(tensor)
+        if kind is not Tensor and kind is not torch.nn.Parameter:
+            return not isinstance(tensor, Tensor)
+        if may_ask and tensor.requires_grad:
+            return False
+    return True
 
 
 def _as_pairs(tensor: Any) -> Any:
@@ -157,12 +160,11 @@ class Genred:
                                                        [] if ranges is None else list(check_ranges(ranges))), out)
         if backend != "auto":
             _options.check_backend(backend)
-        if _reduce.is_plain(args) and not _has_derivatives(args):
+        if _is_simple(args):
             return self._run(args, out, None if ranges is None else _reduce.choose(self.axis, check_ranges(ranges)))
         check_tensors(args)
         tensors = [_as_pairs(tensor) for tensor in args]
-        return self._finish(_reduce.Reduce.apply(self._key, () if ranges is None else check_ranges(ranges), *tensors),
-                            out)
+        return self._finish(_reduce.apply(self._call, () if ranges is None else check_ranges(ranges), tensors), out)
 
     def _finish(self, results: Sequence[Tensor], out: Any) -> Any:
         """The results as the caller expects them, or in the tensors that he gave."""
