@@ -218,8 +218,12 @@ def reduce(call: str, arguments: List[Tensor], ranges: List[Tensor]) -> List[Ten
     return list(_compute(find(call), ranges, arguments))
 
 
+# Names of types are made anew each time, which takes long.
+_NAMES = {value: str(value)[6:] for value in vars(torch).values() if isinstance(value, torch.dtype)}
+
+
 def _dtype_name(tensor: Tensor) -> str:
-    return str(tensor.dtype)[6:]
+    return _NAMES[tensor.dtype]
 
 
 def _core_axes(place: int) -> int:
