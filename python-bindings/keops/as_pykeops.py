@@ -200,6 +200,12 @@ def _fill_lazy_tensor(module: Any) -> None:
     module.LazyTensor = module.GenericLazyTensor
 
 
+def _fill_numpy(module: Any) -> None:
+    kernels = importlib.import_module("keops.numpy.kernels")
+    for name in kernels.__all__:
+        setattr(module, name, getattr(kernels, name))
+
+
 def _fill_torch(module: Any) -> None:
     # The module first: its import gives its name to the package, where the function of that name belongs.
     kernels = importlib.import_module("pykeops.torch.kernel_product")
@@ -208,7 +214,8 @@ def _fill_torch(module: Any) -> None:
 
 _FILL = {"pykeops": _fill_package, "pykeops.config": _fill_config, "pykeops.common.utils": _fill_utils,
          "pykeops.numpy.utils": _fill_utils, "pykeops.torch.utils": _fill_utils,
-         "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.torch": _fill_torch}
+         "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.numpy": _fill_numpy,
+         "pykeops.torch": _fill_torch}
 
 # --- The import ------------------------------------------------------------------------------------------------------
 

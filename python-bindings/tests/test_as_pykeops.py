@@ -46,6 +46,7 @@ def test_modules_of_numpy_lead_here():
         from pykeops.numpy.lazytensor.LazyTensor import LazyTensor as Third, Var
         from pykeops.numpy.operations import KernelSolve
         from pykeops.common.lazy_tensor import GenericLazyTensor
+        from pykeops.numpy import RadialKernelConv, RadialKernelGrad1conv
         from pykeops.numpy import *
         import keops.numpy
         assert Genred is Other is keops.numpy.Genred and LazyTensor is Third is keops.numpy.LazyTensor
