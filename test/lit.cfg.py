@@ -6,6 +6,8 @@ Features for `REQUIRES:`
   avx2, avx512f, neon   SIMD of this machine's processor
   ptxas                 the assembler for GPU code was found; tests call it as `ptxas`
   cuda                  a GPU and its driver are there
+  cuda-header           CUDA's driver header was found; tests call its folder `%cuda_include`, a C++ compiler `%cxx`
+  no-toolkit            no assembler for GPU code lies where tools look for it by themselves
   python                the Python package is part of this build; tests call `%python`
   asan                  host code is built with sanitizers
 
@@ -57,6 +59,15 @@ if ptxas:
     path.append(os.path.dirname(ptxas))
 if os.path.exists("/dev/nvidiactl"):
     config.available_features.add("cuda")
+cuda_headers = [place for place in sorted(glob.glob("/usr/local/cuda*/include") + [
+    os.path.join(os.environ[name], "include") for name in ("CUDA_HOME", "CUDA_PATH") if name in os.environ
+]) if os.path.exists(os.path.join(place, "cuda.h"))]
+if cuda_headers:
+    config.available_features.add("cuda-header")
+    config.substitutions.append(("%cuda_include", cuda_headers[-1]))
+config.substitutions.append(("%cxx", os.path.join(config.llvm_tools_dir, "clang++")))
+if not glob.glob("/usr/local/cuda*/bin/ptxas"):
+    config.available_features.add("no-toolkit")
 if config.keops_asan:
     config.available_features.add("asan")
     # Containers that the uninstrumented LLVM libraries fill look overrun from instrumented code.

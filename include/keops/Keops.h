@@ -164,8 +164,9 @@ enum class Sums { Blocks, Float64, Kahan };
 
 /// Where code is compiled for and how.
 struct KEOPS_API CompileOptions {
-  /// "host", or a processor name that LLVM knows, or "sim": GPU code on a
-  /// simulator, which is for small sizes and finds faults.
+  /// "host", or a processor name that LLVM knows; "cuda" for the first GPU, "cuda:1" for the
+  /// second; "sm_90" and its like for code that a GPU would run; or "sim": GPU code on
+  /// a simulator, which is for small sizes and finds faults.
   std::string target = "host";
   Sums sums = Sums::Blocks; ///< others are refused by reductions that do not add
 };
@@ -217,6 +218,13 @@ public:
   /// batch; rows of no cluster get what a reduction over nothing gives.
   void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0,
                   const Ranges *ranges = nullptr) const;
+  /// Of a kernel for a GPU: queues the computation on `stream`, a CUstream or cudaStream_t (null: the default one), and
+  /// returns. All arrays lie on that GPU. They and this kernel must stay until the work is done. A call like an earlier
+  /// one, with other addresses at most, allocates nothing and waits for nothing, so the stream may be captured in a
+  /// graph, if the formula takes one pass; else memory comes in the order of the stream. The call above takes arrays of
+  /// the host, for GPUs too, and waits for the result.
+  void enqueue(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, void *stream,
+               const Ranges *ranges = nullptr) const;
   /// A kernel has variants for sizes that want other code, compiled when first
   /// needed. `prepare` compiles what a call with these inputs will run, so that
   /// the call itself compiles nothing; `isPrepared` says that this was done.
@@ -260,6 +268,8 @@ public:
     int threads = 0; ///< 0: one per core
     bool diskCache = true;
     std::string cacheFolder; ///< empty: from the environment, else the user's cache directory
+    /// The library of the CUDA driver, opened when a GPU is first asked for.
+    std::string cudaLibrary = "libcuda.so.1";
   };
   Engine();
   explicit Engine(const Options &options);
@@ -282,6 +292,9 @@ public:
   Kernel compile(const std::vector<Reduction> &reductions, DType type, const CompileOptions &options = {});
   Kernel compile(const std::vector<std::string> &reductionTexts, const std::vector<std::string> &aliases, DType type,
                  const CompileOptions &options = {});
+
+  /// GPUs that this process may use. Throws Error if there is no driver, or no device.
+  int countGPUs() const;
 
 private:
   struct Impl;

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CompileGPU.h"
 #include "HoldConstants.h"
 #include "LaunchRule.h"
 #include "SplitBlocks.h"
@@ -176,7 +177,18 @@ static llvm::Expected<std::string> emit(Lowered &lowered, llvm::CodeGenFileType 
   return std::string(buffer.begin(), buffer.end());
 }
 
+/// True if the module is scheduled for a GPU, or will be by `options`.
+static bool isForGPU(ModuleOp module, const CompilerOptions &options) {
+  auto target = module->getAttrOfType<TargetAttr>("keops.target");
+  std::string ignored;
+  if (!target)
+    target = lookupTarget(module.getContext(), options.target, ignored);
+  return target && target.getGpu();
+}
+
 llvm::Expected<runtime::Artifact> keops::compile(ModuleOp module, const CompilerOptions &options) {
+  if (isForGPU(module, options))
+    return compileForGPU(module, options);
   std::vector<std::vector<int64_t>> shapes = resultShapes(module);
   auto explanation = explainSchedule(module, options);
   if (!explanation)

@@ -114,6 +114,8 @@ static void readLaunchRule(DictionaryAttr launch, ArrayRef<std::vector<int64_t>>
   rule.columnsPerTile = launchInteger(launch, "columns_per_tile");
   rule.stateBytes = launchInteger(launch, "state_bytes");
   rule.scratchBytes = launchInteger(launch, "scratch_bytes");
+  rule.threads = launchInteger(launch, "threads");
+  rule.sharedBytes = launchInteger(launch, "shared_bytes");
   for (Attribute attr : cast<ArrayAttr>(launch.get("arguments"))) {
     ArrayRef<int64_t> fields = cast<DenseI64ArrayAttr>(attr).asArrayRef();
     rule.arguments.push_back(

@@ -46,6 +46,8 @@ struct Engine::Impl {
   std::shared_ptr<Core> core;
 };
 
+int Engine::countGPUs() const { return impl->core->driver().deviceCount(); }
+
 //===----------------------------------------------------------------------===//
 // Making kernels
 //===----------------------------------------------------------------------===//
@@ -85,7 +87,9 @@ void Kernel::Impl::make(Variant &variant, SizeClass sizes) {
   }
   if (sizes == SizeClass::ManyRows)
     origin = found ? "disk" : "compiled";
-  if (runnable) {
+  if (device) {
+    loadOnDevice();
+  } else if (runnable) {
     std::string error;
     variant.module = runtime::CpuModule::load(variant.artifact, error);
     if (!variant.module)
@@ -112,7 +116,7 @@ void Kernel::Impl::makeSimulation() {
 }
 
 const Variant &Kernel::Impl::variantFor(SizeClass sizes) {
-  if (sizes == SizeClass::ManyRows || isSimulated())
+  if (sizes == SizeClass::ManyRows || hasOneVariant())
     return many;
   if (!fewReady) {
     std::lock_guard<std::mutex> lock(fewMutex);
@@ -172,11 +176,17 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   });
   std::string error;
   bool simulated = options.target == kSimulator;
-  std::string target = simulated ? options.target : resolveTargetName(options.target, error);
+  std::shared_ptr<const runtime::CudaDevice> device;
+  if (std::optional<int> number = gpuNumberOf(options.target))
+    device = core->device(*number);
+  std::string target = simulated ? options.target
+                       : device  ? gpuTargetFor(device->capability())
+                                 : resolveTargetName(options.target, error);
   if (target.empty())
     throw Error(error);
 
-  std::string key;
+  // On disk, code for equal devices is one.
+  std::string key, inMemory;
   frontend::Diagnostic diagnostic;
   std::optional<std::string> text = "";
   program.forEachRoot([&](const frontend::Expression &root) {
@@ -188,8 +198,9 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
           std::to_string(static_cast<int>(options.sums)) + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
       key += argument.variable.str() + "\n";
+    inMemory = device ? key + device->title() : key;
     std::lock_guard<std::mutex> lock(core->mutex);
-    auto known = core->kernels.find(key);
+    auto known = core->kernels.find(inMemory);
     if (known != core->kernels.end())
       return Kernel(known->second);
   }
@@ -201,7 +212,8 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   kernel->target = target;
   kernel->sums = options.sums;
   kernel->key = key;
-  kernel->runnable = simulated || runsHere(target);
+  kernel->device = device;
+  kernel->runnable = simulated || device || runsHere(target);
   if (simulated)
     kernel->makeSimulation();
   else
@@ -209,7 +221,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   if (!key.empty()) {
     std::lock_guard<std::mutex> lock(core->mutex);
     // Another thread may have been faster; all then share its kernel.
-    auto [place, added] = core->kernels.emplace(key, kernel);
+    auto [place, added] = core->kernels.emplace(inMemory, kernel);
     return Kernel(place->second);
   }
   return Kernel(kernel);

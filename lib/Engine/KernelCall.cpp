@@ -15,6 +15,7 @@
 #include "keops/Dialect/Interpreter.h"
 #include "keops/Runtime/CpuDevice.h"
 #include "keops/Runtime/Element.h"
+#include "keops/Schedule/KnownTargets.h"
 
 #include "llvm/ADT/SmallVector.h"
 
@@ -192,6 +193,8 @@ bool Kernel::Impl::wantsFewRows(const CallSizes &sizes) const {
 }
 
 void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
+  if (device)
+    return runOnDevice(call);
   if (!many.artifact.isProgram()) {
     if (isSimulated())
       return simulate(simulation.artifact, simulation.kernels[0], call);
@@ -207,6 +210,45 @@ void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
   runtime::runProgram(many.artifact, call, launchStep, core->pool);
 }
 
+namespace {
+/// A call as the runtime takes it, with what it points to.
+class PlainCall {
+public:
+  PlainCall(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, const CallShape &shape,
+            int threads, const Ranges *ranges) {
+    for (const ConstArray &input : inputs) {
+      inputPointers.push_back(input.data);
+      rowStrides.push_back(rowStrideOf(input));
+      componentStrides.push_back(componentStrideOf(input));
+      batchStrides.append(shape.batch.size() - input.batch.size(), 0);
+      for (const BatchAxis &axis : input.batch)
+        batchStrides.push_back(axis.size == 1 ? 0 : axis.stride * runtime::partsOf(input.type));
+    }
+    for (const Array &output : outputs)
+      outputPointers.push_back(output.data);
+    call.inputs = inputPointers.data();
+    call.rowStrides = rowStrides.data();
+    call.componentStrides = componentStrides.data();
+    call.outputs = outputPointers.data();
+    call.rows = shape.rows;
+    call.columns = shape.columns;
+    call.threads = threads;
+    call.ranges = ranges;
+    call.batchAxes = static_cast<int64_t>(shape.batch.size());
+    call.batchSizes = shape.batch.data();
+    call.batchStrides = batchStrides.data();
+  }
+  const runtime::CpuCall &get() const { return call; }
+
+private:
+  static constexpr unsigned kInline = 16;
+  llvm::SmallVector<const void *, kInline> inputPointers;
+  llvm::SmallVector<int64_t, kInline> rowStrides, componentStrides, batchStrides;
+  llvm::SmallVector<void *, 2> outputPointers;
+  runtime::CpuCall call;
+};
+} // namespace
+
 void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads,
                         const Ranges *ranges) const {
   CallShape shape = impl->checkInputs(inputs);
@@ -214,36 +256,22 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
   if (ranges)
     impl->checkRanges(*ranges, shape);
   if (!impl->runnable)
-    throw Error("this kernel was compiled for '" + impl->target + "', which this machine is not");
+    throw Error("this kernel was compiled for '" + impl->target +
+                (isGPU(impl->target) ? "', which is code to be read; the target 'cuda' runs on a GPU of this machine"
+                                     : "', which this machine is not"));
+  PlainCall call(outputs, inputs, shape, threads > 0 ? threads : impl->core->threads, ranges);
+  impl->run(call.get(), shape.sizes(ranges));
+}
 
-  constexpr unsigned kInline = 16;
-  llvm::SmallVector<const void *, kInline> inputPointers;
-  llvm::SmallVector<int64_t, kInline> rowStrides, componentStrides, batchStrides;
-  llvm::SmallVector<void *, 2> outputPointers;
-  for (const ConstArray &input : inputs) {
-    inputPointers.push_back(input.data);
-    rowStrides.push_back(rowStrideOf(input));
-    componentStrides.push_back(componentStrideOf(input));
-    batchStrides.append(shape.batch.size() - input.batch.size(), 0);
-    for (const BatchAxis &axis : input.batch)
-      batchStrides.push_back(axis.size == 1 ? 0 : axis.stride * runtime::partsOf(input.type));
-  }
-  for (const Array &output : outputs)
-    outputPointers.push_back(output.data);
-
-  runtime::CpuCall call;
-  call.inputs = inputPointers.data();
-  call.rowStrides = rowStrides.data();
-  call.componentStrides = componentStrides.data();
-  call.outputs = outputPointers.data();
-  call.rows = shape.rows;
-  call.columns = shape.columns;
-  call.threads = threads > 0 ? threads : impl->core->threads;
-  call.ranges = ranges;
-  call.batchAxes = static_cast<int64_t>(shape.batch.size());
-  call.batchSizes = shape.batch.data();
-  call.batchStrides = batchStrides.data();
-  impl->run(call, shape.sizes(ranges));
+void Kernel::enqueue(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, void *stream,
+                     const Ranges *ranges) const {
+  CallShape shape = impl->checkInputs(inputs);
+  impl->checkOutputs(outputs, shape);
+  if (ranges)
+    impl->checkRanges(*ranges, shape);
+  impl->checkPlaces(outputs, inputs);
+  PlainCall call(outputs, inputs, shape, impl->core->threads, ranges);
+  impl->enqueue(call.get(), stream);
 }
 
 bool Kernel::isPrepared(const std::vector<ConstArray> &inputs, const Ranges *ranges) const {

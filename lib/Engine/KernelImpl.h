@@ -19,6 +19,7 @@
 #include "keops/Frontend/FormulaParser.h"
 #include "keops/Keops.h"
 #include "keops/Runtime/CpuModule.h"
+#include "keops/Runtime/CudaModule.h"
 #include "keops/Runtime/DiskCache.h"
 #include "keops/Runtime/Program.h"
 #include "keops/Runtime/ThreadPool.h"
@@ -42,7 +43,8 @@ struct Core {
   explicit Core(const Engine::Options &options)
       : threads(options.threads), disk(!options.diskCache            ? std::string()
                                        : options.cacheFolder.empty() ? runtime::DiskCache::defaultFolder()
-                                                                     : options.cacheFolder) {
+                                                                     : options.cacheFolder),
+        cudaLibrary(options.cudaLibrary) {
     if (threads <= 0)
       if (const char *variable = std::getenv("KEOPS_NUM_THREADS"))
         threads = std::atoi(variable);
@@ -57,6 +59,11 @@ struct Core {
     return *mlirContext;
   }
 
+  /// The CUDA driver, opened when first asked for. Throws Error if there is none.
+  const runtime::CudaDriver &driver();
+  /// GPU `number`, likewise.
+  std::shared_ptr<const runtime::CudaDevice> device(int number);
+
   int threads;
   runtime::DiskCache disk;
   runtime::ThreadPool pool;
@@ -66,7 +73,15 @@ struct Core {
 
 private:
   std::unique_ptr<mlir::MLIRContext> mlirContext;
+  const std::string cudaLibrary;
+  std::mutex deviceMutex; // guards what follows
+  std::shared_ptr<const runtime::CudaDriver> cudaDriver;
+  std::vector<std::shared_ptr<const runtime::CudaDevice>> devices;
 };
+
+/// The number of the GPU that a target such as "cuda" or "cuda:1" names; none if it names none. Throws Error if it
+/// begins like one.
+std::optional<int> gpuNumberOf(llvm::StringRef target);
 
 /// The sizes of a call.
 struct CallShape {
@@ -94,7 +109,9 @@ struct Kernel::Impl {
   std::mutex fewMutex;
   std::atomic<bool> fewReady{false};
   Variant few;
-  compiler::Simulation simulation; ///< instead of variants if the target is the simulator
+  compiler::Simulation simulation;                   ///< instead of variants if the target is the simulator
+  std::shared_ptr<const runtime::CudaDevice> device; ///< if the target is a GPU of this machine
+  std::unique_ptr<runtime::CudaModule> cuda;         ///< then the code of `many`, loaded there
   std::atomic<double> milliseconds{0};
   const char *origin = "compiled";
 
@@ -103,19 +120,27 @@ struct Kernel::Impl {
   void make(Variant &variant, SizeClass sizes);
   void makeSimulation();
   bool isSimulated() const { return target == kSimulator; }
-  bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady || isSimulated(); }
+  /// GPUs split columns over blocks instead of having another variant.
+  bool hasOneVariant() const { return isSimulated() || device; }
+  bool isReady(SizeClass sizes) const { return sizes == SizeClass::ManyRows || fewReady || hasOneVariant(); }
   /// The variant for these sizes, compiled if it is not there.
   const Variant &variantFor(SizeClass sizes);
   /// What a call of these sizes wants: of its one kernel, of a step of a program, and of any of them.
   SizeClass classOf(const CallSizes &sizes, const runtime::Step &step) const;
   bool wantsFewRows(const CallSizes &sizes) const;
   void run(const runtime::CpuCall &call, const CallSizes &sizes);
+  // On a GPU: of arrays there, of arrays here, and the loading of its code.
+  void enqueue(const runtime::CpuCall &call, void *stream);
+  void runOnDevice(const runtime::CpuCall &call);
+  void loadOnDevice();
 
   // Calling it.
   std::string nameOf(size_t argument) const;
   CallShape checkInputs(const std::vector<ConstArray> &inputs) const;
   std::vector<int64_t> checkBatches(const std::vector<ConstArray> &inputs, size_t axes) const;
   void checkOutputs(const std::vector<Array> &outputs, const CallShape &shape) const;
+  /// Throws Error if an array does not lie on the device.
+  void checkPlaces(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs) const;
   /// Throws Error if `ranges` name pairs that a call of this shape has not.
   void checkRanges(const Ranges &ranges, const CallShape &shape) const;
   /// True if the result has a row for each i.

@@ -13,7 +13,7 @@
 #include "SimulatedKernel.h"
 
 #include "keops/Keops.h"
-#include "keops/Runtime/LaunchPlan.h"
+#include "keops/Runtime/GpuLaunch.h"
 
 #include <algorithm>
 
@@ -50,46 +50,32 @@ static void addInputs(std::vector<runtime::SimBuffer> buffers, std::vector<runti
   }
 }
 
-/// For each batch and argument, the elements to the batch's first one.
-static std::vector<int64_t> batchOffsets(const runtime::CpuCall &call, size_t arguments, int64_t batches) {
-  std::vector<int64_t> offsets(batches * arguments, 0);
-  for (int64_t batch = 0; batch < batches; ++batch) {
-    int64_t left = batch;
-    for (int64_t axis = call.batchAxes - 1; axis >= 0; --axis) {
-      int64_t place = left % call.batchSizes[axis];
-      left /= call.batchSizes[axis];
-      for (size_t n = 0; n < arguments; ++n)
-        offsets[batch * arguments + n] += place * call.batchStrides[n * call.batchAxes + axis];
-    }
+static runtime::SimArgument argumentOf(const runtime::GpuParameter &parameter, const runtime::CpuCall &call,
+                                       runtime::GpuPlan &plan, char *scratch) {
+  auto address = [&](const void *base) -> runtime::SimArgument {
+    return static_cast<void *>(static_cast<char *>(const_cast<void *>(base)) + parameter.value);
+  };
+  switch (parameter.kind) {
+  case runtime::GpuParameter::Kind::Input:
+    return address(call.inputs[parameter.number]);
+  case runtime::GpuParameter::Kind::Output:
+    return address(call.outputs[parameter.number]);
+  case runtime::GpuParameter::Kind::Table:
+    return address(plan.tables[parameter.number].data());
+  case runtime::GpuParameter::Kind::Scratch:
+    return address(scratch);
+  case runtime::GpuParameter::Kind::Integer:
+    break;
   }
-  return offsets;
+  return parameter.value;
 }
 
 void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel,
                      const runtime::CpuCall &call) {
-  int64_t batches = 1;
-  for (int64_t axis = 0; axis < call.batchAxes; ++axis)
-    batches *= call.batchSizes[axis];
-  if (call.rows == 0 || batches == 0)
-    return;
-  // A GPU's kernel has no splits: of the rule, blocks of rows are all that a plan needs.
-  runtime::LaunchRule blocksOnly;
-  blocksOnly.rowsPerBlock = blocksOnly.rowGranularity = rule.rowsPerBlock;
-  runtime::LaunchPlan plan(blocksOnly, call.rows, call.columns, batches, call.ranges);
-  std::vector<runtime::PlannedBlock> blocks = plan.blockTable();
-  std::vector<int64_t> intervals = plan.allPairs();
-  std::vector<int64_t> offsets = batchOffsets(call, rule.arguments.size(), batches);
-
-  runtime::SimLaunch launch;
-  launch.grid = {static_cast<int64_t>(blocks.size()), batches, 1};
-  launch.block = {kernel.threads, 1, 1};
-  // Threads in some order that is not theirs, but the same in each run.
-  launch.seed = 1;
-  std::vector<runtime::SimBuffer> readOnly;
+  runtime::GpuPlan plan = runtime::planGpuLaunch(rule, call);
+  std::vector<char> scratch(plan.scratchBytes);
+  std::vector<runtime::SimBuffer> readOnly, buffers;
   for (auto [n, argument] : llvm::enumerate(rule.arguments)) {
-    launch.arguments.push_back(const_cast<void *>(call.inputs[n]));
-    launch.arguments.push_back(call.rowStrides[n]);
-    launch.arguments.push_back(call.componentStrides[n]);
     int64_t rows = argument.axis == runtime::Axis::Row      ? call.rows
                    : argument.axis == runtime::Axis::Column ? call.columns
                                                             : 1;
@@ -98,19 +84,25 @@ void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation
       axes.push_back({call.batchSizes[axis], call.batchStrides[n * call.batchAxes + axis]});
     readOnly.push_back(extent(call.inputs[n], axes, runtime::sizeOf(argument.type)));
   }
-  addInputs(std::move(readOnly), launch.buffers);
-  for (auto [n, result] : llvm::enumerate(rule.results)) {
-    launch.arguments.push_back(call.outputs[n]);
-    launch.buffers.push_back({call.outputs[n], batches * call.rows * result.dim * runtime::sizeOf(result.type), true});
+  addInputs(std::move(readOnly), buffers);
+  for (auto [n, result] : llvm::enumerate(rule.results))
+    buffers.push_back(
+        {call.outputs[n], runtime::batchesOf(call) * call.rows * result.dim * runtime::sizeOf(result.type), true});
+  for (std::vector<int64_t> &table : plan.tables)
+    buffers.push_back({table.data(), static_cast<int64_t>(table.size() * sizeof(int64_t)), false});
+  buffers.push_back({scratch.data(), plan.scratchBytes, true});
+
+  for (const runtime::GpuLaunch &part : plan.launches) {
+    runtime::SimLaunch launch;
+    launch.grid = {part.grid[0], part.grid[1], 1};
+    launch.block = {part.threads, 1, 1};
+    launch.sharedBytes = part.sharedBytes;
+    launch.buffers = buffers;
+    // Threads in some order that is not theirs, but the same in each run.
+    launch.seed = 1;
+    for (const runtime::GpuParameter &parameter : part.parameters)
+      launch.arguments.push_back(argumentOf(parameter, call, plan, scratch.data()));
+    if (std::optional<std::string> fault = kernel.kernel->launch(launch))
+      throw Error("the simulated GPU stopped: " + *fault);
   }
-  launch.arguments.push_back(call.rows);
-  auto pass = [&](auto &table) {
-    launch.arguments.push_back(static_cast<void *>(table.data()));
-    launch.buffers.push_back({table.data(), static_cast<int64_t>(table.size() * sizeof(table[0])), false});
-  };
-  pass(blocks);
-  pass(intervals);
-  pass(offsets);
-  if (std::optional<std::string> fault = kernel.kernel->launch(launch))
-    throw Error("the simulated GPU stopped: " + *fault);
 }

@@ -45,12 +45,12 @@ namespace {
 
 constexpr char magic[8] = {'K', 'E', 'O', 'P', 'S', 'A', 'R', 'T'};
 /// Raised whenever the fields below change.
-constexpr uint64_t formatVersion = 2;
+constexpr uint64_t formatVersion = 3;
 
 /// Fewest bytes that one argument or result takes; bounds their number.
 constexpr uint64_t argumentBytes = 1 + 1 + 8;
 constexpr uint64_t resultBytes = 1 + 8 + 8 + 1;
-constexpr uint64_t ruleBytes = 8 * 8;
+constexpr uint64_t ruleBytes = 10 * 8;
 constexpr uint64_t stepArrayBytes = 1 + 8;
 constexpr uint64_t stepBytes = 3 + 4 * 8;
 
@@ -183,6 +183,8 @@ static void write(Writer &writer, const LaunchRule &rule) {
   writer.word(rule.columnsPerTile);
   writer.word(rule.stateBytes);
   writer.word(rule.scratchBytes);
+  writer.word(rule.threads);
+  writer.word(rule.sharedBytes);
 }
 
 static void read(Reader &reader, LaunchRule &rule) {
@@ -201,6 +203,8 @@ static void read(Reader &reader, LaunchRule &rule) {
   rule.columnsPerTile = reader.integer();
   rule.stateBytes = reader.integer();
   rule.scratchBytes = reader.integer();
+  rule.threads = reader.integer();
+  rule.sharedBytes = reader.integer();
 }
 
 static void write(Writer &writer, const std::vector<StepArray> &arrays) {

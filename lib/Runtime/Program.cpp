@@ -15,8 +15,9 @@
 #include "keops/Runtime/Program.h"
 
 #include "Buffer.h"
-#include "MovedRows.h"
+#include "StepRunner.h"
 #include "TransposedRanges.h"
+#include "keops/Runtime/GpuLaunch.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include <new>
@@ -26,16 +27,10 @@ using namespace keops::runtime;
 
 namespace {
 
-/// Temporaries of the program that this thread runs.
-thread_local Buffer temporaryBuffer;
-
 class Program {
 public:
-  Program(const Artifact &artifact, const CpuCall &call, const KernelLauncher &launcher, ThreadPool &pool)
-      : artifact(artifact), call(call), launcher(launcher), pool(pool) {
-    for (int64_t axis = 0; axis < call.batchAxes; ++axis)
-      batches *= call.batchSizes[axis];
-  }
+  Program(const Artifact &artifact, const CpuCall &call, StepRunner &runner)
+      : artifact(artifact), call(call), runner(runner), batches(batchesOf(call)) {}
 
   void run() {
     if (batches == 0)
@@ -46,7 +41,6 @@ public:
         launchKernel(step);
       else
         move(step);
-    temporaryBuffer.release();
   }
 
 private:
@@ -62,9 +56,7 @@ private:
       offsets.push_back(bytes);
       bytes += roundUp(static_cast<size_t>(own));
     }
-    temporaries = temporaryBuffer.reserve(bytes);
-    if (!temporaries)
-      throw std::bad_alloc();
+    temporaries = runner.reserve(bytes);
   }
 
   /// Strides between batches of contiguous arrays of `elements` each, which go to the end of `strides`.
@@ -137,7 +129,7 @@ private:
     own.rows = rowsOf(step.rows);
     own.columns = rowsOf(step.columns);
     own.ranges = rangesOf(step);
-    launcher(step, own);
+    runner.launch(step, own);
   }
 
   void move(const Step &step) {
@@ -155,27 +147,61 @@ private:
     arrays.push_back(find(step.outputs[0], strides[arrays.size()]));
     for (size_t n = 0; n < arrays.size(); ++n)
       arrays[n].batchStrides = strides[n].data();
-    if (step.operation == Step::Operation::Gather)
-      gatherRows(arrays[0], arrays[1], arrays[2], sizes, pool);
-    else if (step.operation == Step::Operation::Scatter)
-      scatterRows(arrays[0], arrays[1], arrays[2], sizes, pool);
-    else
-      copyRows(arrays[0], arrays[1], sizes, pool);
+    runner.move(step, arrays, sizes);
   }
 
   const Artifact &artifact;
   const CpuCall &call;
-  const KernelLauncher &launcher;
-  ThreadPool &pool;
-  int64_t batches = 1;
+  StepRunner &runner;
+  int64_t batches;
   char *temporaries = nullptr;
   std::vector<size_t> offsets; ///< of temporaries
   std::optional<TransposedRanges> transposed;
 };
 
+/// Temporaries of the program that this thread runs.
+thread_local Buffer temporaryBuffer;
+
+/// Kernels where the caller says, everything else here.
+class HostRunner : public StepRunner {
+public:
+  HostRunner(const KernelLauncher &launcher, ThreadPool &pool) : launcher(launcher), pool(pool) {}
+  ~HostRunner() override { temporaryBuffer.release(); }
+
+  char *reserve(size_t bytes) override {
+    char *memory = temporaryBuffer.reserve(bytes);
+    if (!memory)
+      throw std::bad_alloc();
+    return memory;
+  }
+  void launch(const Step &step, const CpuCall &call) override { launcher(step, call); }
+  void move(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes) override {
+    moveRows(step, arrays, sizes, pool);
+  }
+
+private:
+  const KernelLauncher &launcher;
+  ThreadPool &pool;
+};
+
 } // namespace
+
+void keops::runtime::moveRows(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes,
+                              ThreadPool &pool) {
+  if (step.operation == Step::Operation::Gather)
+    gatherRows(arrays[0], arrays[1], arrays[2], sizes, pool);
+  else if (step.operation == Step::Operation::Scatter)
+    scatterRows(arrays[0], arrays[1], arrays[2], sizes, pool);
+  else
+    copyRows(arrays[0], arrays[1], sizes, pool);
+}
+
+void keops::runtime::runSteps(const Artifact &artifact, const CpuCall &call, StepRunner &runner) {
+  Program(artifact, call, runner).run();
+}
 
 void keops::runtime::runProgram(const Artifact &artifact, const CpuCall &call, const KernelLauncher &launcher,
                                 ThreadPool &pool) {
-  Program(artifact, call, launcher, pool).run();
+  HostRunner runner(launcher, pool);
+  runSteps(artifact, call, runner);
 }

@@ -204,6 +204,27 @@ bool keops::runsHere(StringRef name) {
          (wanted == "x86-64-v4" && here->vectorBits == 512);
 }
 
+bool keops::isGPU(StringRef name) {
+  const KnownTarget *known = find(name);
+  return known && known->gpu;
+}
+
+std::string keops::gpuTargetFor(int capability) {
+  // PTX for one processor runs on all later ones.
+  std::string newest;
+  int best = 0;
+  for (const KnownTarget &target : kTargets) {
+    int own = 0;
+    if (!target.gpu || target.name.drop_front(llvm::StringRef("sm_").size()).getAsInteger(10, own))
+      continue;
+    if (own <= capability && own > best) {
+      best = own;
+      newest = target.name.str();
+    }
+  }
+  return newest;
+}
+
 std::string keops::tripleOf(TargetAttr target) {
   if (target.getGpu())
     return "nvptx64-nvidia-cuda";

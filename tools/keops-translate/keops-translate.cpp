@@ -10,7 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Assembler.h"
+
 #include "keops/Compiler/Compiler.h"
+#include "keops/Compiler/EmitHeader.h"
 #include "keops/Compiler/EmitPTX.h"
 #include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaParser.h"
@@ -39,7 +42,8 @@ static cl::list<std::string> also("also", cl::value_desc("formula"), cl::cat(cat
 static cl::opt<std::string>
     product("to", cl::init("mlir"), cl::value_desc("product"), cl::cat(category),
             cl::desc("What to print: mlir (the formula), one of its phases expanded, simplified, factorized,\n"
-                     "split, scheduled, tiled, staged, approximated, llvm; or llvmir, asm, obj, ptx"));
+                     "split, scheduled, tiled, staged, approximated, llvm; or llvmir, asm, obj; and of a GPU\n"
+                     "ptx, cubin (where ptxas is found), or header (C++ with PTX and its launch)"));
 static cl::opt<std::string>
     target("target", cl::init("host"), cl::value_desc("processor"), cl::cat(category),
            cl::desc("Processor to make code for: host, znver5, x86-64-v3, neoverse-v2, sm_90, …"));
@@ -64,6 +68,39 @@ static std::string listOperations() {
     lines.push_back(entry.getKey().str() + "(" + keops::frontend::describeArguments(entry.getValue()) + ")\n");
   llvm::sort(lines);
   return llvm::join(lines, "");
+}
+
+static Expected<std::string> makePTX(mlir::ModuleOp module, const keops::CompilerOptions &options) {
+  if (Error error = keops::runPhases(module, options, keops::Phase::Approximated))
+    return std::move(error);
+  mlir::gpu::GPUModuleOp gpuModule = keops::mergeGPUModules(module);
+  if (!gpuModule)
+    return createStringError("target '" + options.target + "' is a CPU; expected a GPU such as sm_90 for PTX");
+  return keops::emitPTX(gpuModule, module->getAttrOfType<keops::TargetAttr>("keops.target"));
+}
+
+static Expected<std::string> makeCubin(mlir::ModuleOp module, const keops::CompilerOptions &options) {
+  Expected<std::string> ptx = makePTX(module, options);
+  if (!ptx)
+    return ptx;
+  return keops::translate::assemble(*ptx, module->getAttrOfType<keops::TargetAttr>("keops.target").getName());
+}
+
+/// A header named for the file that it goes to.
+static Expected<std::string> makeHeader(mlir::ModuleOp module, const keops::CompilerOptions &options) {
+  auto artifact = keops::compile(module, options);
+  if (!artifact)
+    return artifact.takeError();
+  if (!keops::isGPU(artifact->target))
+    return createStringError("target '" + artifact->target + "' is a CPU; expected a GPU such as sm_90 for a header");
+  std::string name = output == "-" ? "formula" : sys::path::stem(output).str();
+  for (char &c : name)
+    if (!isAlnum(c))
+      c = '_';
+  std::string formula = input;
+  for (const std::string &alias : aliases)
+    formula += "\n" + alias;
+  return keops::emitHeader(*artifact, isDigit(name.front()) ? "_" + name : name, formula);
 }
 
 int main(int argc, char **argv) {
@@ -126,20 +163,17 @@ int main(int argc, char **argv) {
     if (!artifact)
       return fail(toString(artifact.takeError()));
     text = std::move(artifact->code);
-  } else if (product == "ptx") {
-    if (Error error = keops::runPhases(*module, options, keops::Phase::Approximated))
-      return fail(toString(std::move(error)));
-    mlir::gpu::GPUModuleOp gpuModule = keops::mergeGPUModules(*module);
-    if (!gpuModule)
-      return fail("target '" + target + "' is a CPU; expected a GPU such as sm_90 for PTX");
-    auto result = keops::emitPTX(gpuModule, module->getOperation()->getAttrOfType<keops::TargetAttr>("keops.target"));
+  } else if (product == "ptx" || product == "cubin" || product == "header") {
+    auto result = product == "ptx"     ? makePTX(*module, options)
+                  : product == "cubin" ? makeCubin(*module, options)
+                                       : makeHeader(*module, options);
     if (!result)
       return fail(toString(result.takeError()));
     text = std::move(*result);
   } else {
     return fail("unknown product '" + product +
                 "'; expected mlir, expanded, simplified, factorized, split, scheduled, tiled, staged, approximated, "
-                "llvm, llvmir, asm, obj or ptx");
+                "llvm, llvmir, asm, obj, ptx, cubin or header");
   }
 
   std::string message;

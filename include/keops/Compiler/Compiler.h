@@ -33,14 +33,25 @@ std::unique_ptr<mlir::MLIRContext> makeContext();
 void registerCompilerDialects(mlir::DialectRegistry &registry);
 
 /// The named phases, in order. A tool may stop after any of them.
-enum class Phase { Formula, Expanded, Simplified, Factorized, Split, Scheduled, Tiled, Staged, Approximated, LLVMDialect };
+enum class Phase {
+  Formula,
+  Expanded,
+  Simplified,
+  Factorized,
+  Split,
+  Scheduled,
+  Tiled,
+  Staged,
+  Approximated,
+  LLVMDialect
+};
 llvm::StringRef nameOf(Phase phase);
 std::optional<Phase> phaseNamed(llvm::StringRef name);
 
 /// Runs the phases after `module`'s own up to `last`.
 llvm::Error runPhases(mlir::ModuleOp module, const CompilerOptions &options, Phase last);
 
-/// Formula module to object file and launch rule. The module is consumed.
+/// Formula module to object file, or PTX for a GPU, and launch rule. The module is consumed.
 llvm::Expected<runtime::Artifact> compile(mlir::ModuleOp module, const CompilerOptions &options);
 
 /// Text of the LLVM IR, or of the assembly, instead of an object.

@@ -62,7 +62,8 @@ struct ResultInfo {
 
 /// How one kernel is launched.
 struct LaunchRule {
-  std::string entry; ///< stem of the symbols `<entry>_accumulate` and `<entry>_finalize`
+  /// Stem of the symbols `<entry>_accumulate` and `<entry>_finalize`; on a GPU, the symbol itself.
+  std::string entry;
   std::vector<ArgumentInfo> arguments;
   std::vector<ResultInfo> results;
   int64_t rowsPerBlock = 0;   ///< largest `rowEnd - rowBegin` of one call
@@ -70,6 +71,8 @@ struct LaunchRule {
   int64_t columnsPerTile = 0; ///< column splits are multiples of this
   int64_t stateBytes = 0;     ///< memory of one block's reduction state, a multiple of 64
   int64_t scratchBytes = 0;   ///< memory that one call works in, a multiple of 64
+  int64_t threads = 0;        ///< of a block on a GPU
+  int64_t sharedBytes = 0;    ///< of a block on a GPU, beside what the code itself declares
 };
 
 /// An array that a step of a program reads or writes: number `number` among
@@ -105,7 +108,7 @@ struct Step {
 /// are those of the whole, and the other fields of the rule mean nothing.
 struct Artifact : LaunchRule {
   std::string target;                    ///< processor name, for example "znver3"
-  std::string code;                      ///< bytes of a relocatable object file
+  std::string code;                      ///< bytes of a relocatable object file; PTX for a GPU
   std::string explanation;               ///< the schedule in words, for people
   std::vector<LaunchRule> kernels;       ///< of a program
   std::vector<ArgumentInfo> temporaries; ///< of a program

@@ -29,6 +29,12 @@ std::string resolveTargetName(llvm::StringRef name, std::string &error);
 /// True if code for the processor `name` runs on this machine.
 bool runsHere(llvm::StringRef name);
 
+/// True if code for `name` is PTX.
+bool isGPU(llvm::StringRef name);
+
+/// The newest GPU target whose code runs on one of this compute capability (90 for 9.0); empty if there is none.
+std::string gpuTargetFor(int capability);
+
 /// Multiply-adds of single numbers that a core, or a multiprocessor of a GPU,
 /// starts in a cycle.
 struct Throughput {

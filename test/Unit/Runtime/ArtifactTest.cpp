@@ -30,6 +30,8 @@ Artifact sample() {
   artifact.columnsPerTile = 512;
   artifact.stateBytes = 4096;
   artifact.scratchBytes = std::numeric_limits<int64_t>::max();
+  artifact.threads = 128;
+  artifact.sharedBytes = 49152;
   artifact.explanation = "lanes over rows";
   return artifact;
 }
@@ -83,6 +85,8 @@ void expectEqual(const LaunchRule &a, const LaunchRule &b) {
   EXPECT_EQ(a.columnsPerTile, b.columnsPerTile);
   EXPECT_EQ(a.stateBytes, b.stateBytes);
   EXPECT_EQ(a.scratchBytes, b.scratchBytes);
+  EXPECT_EQ(a.threads, b.threads);
+  EXPECT_EQ(a.sharedBytes, b.sharedBytes);
 }
 
 void expectEqual(const std::vector<StepArray> &a, const std::vector<StepArray> &b) {

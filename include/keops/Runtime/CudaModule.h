@@ -1,0 +1,60 @@
+//===- CudaModule.h - An artifact's code on a GPU --------------------------===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Code loaded on one device, and the plans of launches that it has met: a call
+// of sizes, strides and ranges that came before waits for nothing, allocates no
+// table and copies nothing, and so can be recorded in a graph.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef KEOPS_RUNTIME_CUDAMODULE_H
+#define KEOPS_RUNTIME_CUDAMODULE_H
+
+#include "keops/Runtime/CpuDevice.h"
+#include "keops/Runtime/CudaDevice.h"
+
+#include <memory>
+
+namespace keops::runtime {
+
+class DiskCache;
+
+class CudaModule {
+public:
+  /// Loads the code of `artifact`, which is PTX and must outlive this. What the
+  /// driver has made of it once is kept in `disk`; if the driver does not take
+  /// that, it is made anew. Throws DeviceError.
+  CudaModule(std::shared_ptr<const CudaDevice> device, const Artifact &artifact, DiskCache &disk);
+  ~CudaModule();
+  CudaModule(const CudaModule &) = delete;
+  CudaModule &operator=(const CudaModule &) = delete;
+
+  const CudaDevice &device() const;
+  const Artifact &artifact() const;
+
+  /// Queues what computes all outputs on `stream`. The addresses in `call` are
+  /// those of the device. May be called from several threads at once. Throws
+  /// DeviceError, which names the kernel; OutOfDeviceMemory among others. While
+  /// `stream` is being captured, the same call must have been made before; the
+  /// module must then live as long as the graph.
+  ///
+  /// Steps of a program that move rows wait for the stream.
+  void enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &pool);
+
+  /// Computes with arrays of the host, and returns when the outputs are there.
+  /// Arrays that do not fit on the device together go through it by batches and
+  /// blocks of rows.
+  void run(const CpuCall &call, ThreadPool &pool);
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace keops::runtime
+
+#endif // KEOPS_RUNTIME_CUDAMODULE_H
