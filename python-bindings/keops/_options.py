@@ -13,7 +13,7 @@ from keops import _keops
 
 
 GPU_BACKENDS = ("GPU", "GPU_1D", "GPU_1D_device", "GPU_1D_host", "GPU_2D", "GPU_2D_device", "GPU_2D_host")
-BACKENDS = ("auto", "CPU") + GPU_BACKENDS
+BACKENDS = ("auto", "CPU", "sim") + GPU_BACKENDS
 
 
 def refuse(option: str, expected: str, got: Any) -> ValueError:
@@ -101,8 +101,21 @@ def warn_deprecated(**options: Any) -> None:
 def check_backend(backend: str) -> None:
     if backend not in BACKENDS:
         raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
-    if backend in GPU_BACKENDS:
+    if backend not in ("auto", "CPU"):
         raise unsupported("backend", "'auto' or 'CPU'", backend)
+
+
+def find_target(backend: str, device_id: int) -> str:
+    """Where the compiled half is to compute: "" where the data lie, else a name of its targets."""
+    if backend == "auto":
+        return ""
+    if backend == "CPU":
+        return "host"
+    if backend == "sim":
+        return backend
+    if backend not in GPU_BACKENDS:
+        raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
+    return "cuda" if device_id < 0 else f"cuda:{device_id}"
 
 
 # --- Aliases ----------------------------------------------------------------------------------------------------------

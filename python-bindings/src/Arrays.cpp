@@ -130,6 +130,8 @@ nb::object ArrayView::shareForeign(nb::handle object, const std::function<std::s
 void ArrayView::refuse(nb::handle object, Library library, const std::string &what) {
   if (library == Library::Torch)
     refuseTensor(object, what);
+  if (library == Library::Device)
+    refuseDeviceArray(object, what);
   const NumPy &numpy = NumPy::get();
   if (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) != 1)
     raise(PyExc_TypeError,
@@ -190,6 +192,10 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
   if (isStrided || size == 0)
     return array;
   nb::object copy;
+  if (tensor.is_valid() && isOnDevice(tensor))
+    raise(PyExc_ValueError,
+          "expected arrays of a GPU that are aligned, with strides of whole elements and complex numbers "
+          "next to each other, got one of strides that are not; copy it first");
   if (tensor.is_valid()) {
     copy = copyTensor(tensor);
     array.data = reinterpret_cast<const void *>(nb::cast<uintptr_t>(copy.attr("data_ptr")()));

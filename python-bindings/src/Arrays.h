@@ -38,8 +38,8 @@ struct NumPy {
   nanobind::object &typeObject(DType type) { return types[static_cast<int>(type)]; }
 };
 
-/// Whose arrays a call takes and makes.
-enum class Library { NumPy, Torch };
+/// Whose arrays a call takes and makes; `Device` is any library of arrays on a GPU.
+enum class Library { NumPy, Torch, Device };
 
 /// The memory of an array, held for as long as this object lives.
 class ArrayView {
@@ -54,7 +54,9 @@ public:
   /// kernels know; throws TypeError otherwise. To be called once.
   template <typename What>
   void hold(nanobind::handle object, Library library, What &&what) {
-    if (library == Library::Torch ? !tryHoldTensor(object) : !tryHold(object))
+    if (library == Library::Torch    ? !tryHoldTensor(object)
+        : library == Library::Device ? !tryHoldDevice(object)
+                                     : !tryHold(object))
       refuse(object, library, what());
   }
   /// The same, but where NumPy arrays are expected also holds what shares its
@@ -91,6 +93,7 @@ private:
   bool tryHold(nanobind::handle object);
   bool tryHoldBits(nanobind::handle object);
   bool tryHoldTensor(nanobind::handle object);
+  bool tryHoldDevice(nanobind::handle object);
   template <typename What>
   bool tryHoldForeign(nanobind::handle object, What &&what) {
     nanobind::object array = shareForeign(object, what);
@@ -114,6 +117,16 @@ std::string shapeText(const int64_t *shape, size_t ndim);
 
 /// A new array, not initialised, and its memory.
 std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type, Library library);
+
+/// True if `object` says that it lies on a GPU.
+bool isOnDevice(nanobind::handle object);
+/// The number of the GPU of such an array, and the stream on which its library computes.
+int deviceNumberOf(nanobind::handle like);
+void *streamOf(nanobind::handle like);
+/// As `makeArray`, on the device and of the library of `like`.
+std::pair<nanobind::object, void *> makeDeviceArray(const int64_t *shape, size_t ndim, DType type,
+                                                    nanobind::handle like);
+[[noreturn]] void refuseDeviceArray(nanobind::handle object, const std::string &what);
 
 /// Copies the elements of one array into another of the same shape.
 void copyInto(nanobind::handle destination, nanobind::handle source, Library library);

@@ -105,11 +105,11 @@ Sums Callable::sumsFor(DType type) const {
   return accumulator && *accumulator == "float64" && type != DType::F64 ? Sums::Float64 : Sums::Blocks;
 }
 
-const Kernel &Callable::kernelFor(DType type) {
-  std::unique_ptr<const Kernel> &slot = kernels[static_cast<int>(type)];
+const Kernel &Callable::kernelFor(DType type, const std::string &target) {
+  std::unique_ptr<const Kernel> &slot = target.empty() ? kernels[static_cast<int>(type)] : otherKernels[{target, type}];
   if (slot)
     return *slot;
-  auto made = std::make_unique<const Kernel>(compile(reductions, type, sumsFor(type)));
+  auto made = std::make_unique<const Kernel>(compile(reductions, type, sumsFor(type), target));
   // Another thread may have come first while this one compiled; its kernel may be running.
   if (!slot)
     slot = std::move(made);
@@ -325,6 +325,10 @@ public:
                  auto [otherBegin, otherEnd] = argument.extent();
                  return begin < otherEnd && otherBegin < end;
                });
+    if (!isDirect && library == Library::Device)
+      raise(PyExc_ValueError,
+            what + ": expected a contiguous array that shares no memory with the arguments, as it lies on "
+                   "a GPU, got one that does not");
     if (!isDirect)
       std::tie(made, memory) = makeArray(shape.data(), shape.size(), type, library);
   }
@@ -369,14 +373,15 @@ static std::vector<nb::handle> splitOut(nb::handle out, size_t count, Library li
 //===----------------------------------------------------------------------===//
 
 void Callable::run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
-                   const Sizes &sizes, const Ranges *ranges) const {
+                   const Sizes &sizes, const Ranges *ranges, bool isRemote) const {
   // Compiles what the call will run, if it is not there, before the call holds locks that a compilation must not.
   if (!kernel.isPrepared(inputs, ranges))
     python::prepare(kernel, inputs, ranges);
   std::optional<nb::gil_scoped_release> release;
   // Below some hundred microseconds of work, other threads would gain less than the lock's travel costs.
   constexpr double smallestWork = 5e5;
-  if (static_cast<double>(sizes.rows * sizes.batches) * sizes.columns * (sizes.components + 1) > smallestWork)
+  if (isRemote ||
+      static_cast<double>(sizes.rows * sizes.batches) * sizes.columns * (sizes.components + 1) > smallestWork)
     release.emplace();
   kernel(outputs, inputs, /*threads=*/0, ranges);
 }
@@ -416,25 +421,44 @@ std::string Callable::describeCode(const std::string &type, const std::string &p
   raise(PyExc_ValueError, std::string("dtype: expected float16, bfloat16, float32 or float64, got '") + type + "'");
 }
 
-nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges, Library library) {
+nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges, Library library, std::string target) {
   size_t count = arguments.size();
   if (count != declarations.size())
     refuseCount(declarations, count);
   if (count == 0)
     raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
+  bool wantsProcessor = target == "host";
+  if (wantsProcessor)
+    target.clear();
+  // What lies on a GPU is computed there.
+  if (library == Library::NumPy &&
+      !PyObject_TypeCheck(arguments[0].ptr(), reinterpret_cast<PyTypeObject *>(NumPy::get().ndarray.ptr())) &&
+      isOnDevice(arguments[0])) {
+    library = Library::Device;
+    if (wantsProcessor)
+      raise(PyExc_ValueError, "backend: expected 'auto' or 'GPU' for arrays that lie on a GPU, got 'CPU'");
+    if (target.empty())
+      target = "cuda:" + std::to_string(deviceNumberOf(arguments[0]));
+  }
   std::vector<ArrayView> views(count);
   for (size_t position = 0; position < count; ++position)
     views[position].holdShared(arguments[position], library, [&] { return describe(position); });
   checkTypes(views);
 
-  const Kernel &kernel = kernelFor(runtime::realType(views[0].type()));
+  const Kernel &kernel = kernelFor(runtime::realType(views[0].type()), target);
   Sizes sizes = checkShapes(views, kernel.arguments());
   std::vector<ConstArray> inputs;
   std::vector<nb::object> copies;
   inputs.reserve(count);
   for (size_t position = 0; position < count; ++position)
     inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
-  HeldRanges held(ranges, library);
+  HeldRanges held(ranges, library == Library::Device ? Library::NumPy : library);
+  auto compute = [&](const std::vector<Array> &outputs) {
+    if (library == Library::Device)
+      kernel.enqueue(outputs, inputs, streamOf(arguments[0]), held.get());
+    else
+      run(kernel, outputs, inputs, sizes, held.get(), !target.empty());
+  };
 
   const std::vector<ResultInfo> &results = kernel.results();
   std::vector<Array> outputs;
@@ -451,7 +475,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
       outputs.push_back({destinations.back()->data(), sizes.rowsOf(results[n].axis),
                          results[n].dim / runtime::partsOf(type), type, sizes.batch});
     }
-    run(kernel, outputs, inputs, sizes, held.get());
+    compute(outputs);
     for (const auto &destination : destinations)
       destination->finish();
     return nb::borrow(out);
@@ -462,11 +486,12 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   for (const ResultInfo &result : results) {
     DType type = resultType(result);
     std::vector<int64_t> shape = resultShape(result, sizes, type);
-    auto [array, memory] = makeArray(shape.data(), shape.size(), type, library);
+    auto [array, memory] = library == Library::Device ? makeDeviceArray(shape.data(), shape.size(), type, arguments[0])
+                                                      : makeArray(shape.data(), shape.size(), type, library);
     outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim / runtime::partsOf(type), type, sizes.batch});
     arrays.push_back(std::move(array));
   }
-  run(kernel, outputs, inputs, sizes, held.get());
+  compute(outputs);
   if (arrays.size() == 1)
     return std::move(arrays[0]);
   nb::object tuple = nb::steal(PyTuple_New(arrays.size()));

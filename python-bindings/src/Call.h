@@ -17,6 +17,7 @@
 
 #include "keops/Keops.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,7 +55,12 @@ public:
   /// Checks the arrays, then computes into new arrays, or into `out` unless
   /// that is None. `ranges` is None, or a tuple of three contiguous arrays of
   /// int64 for the intervals of rows, slices, and the intervals of columns.
-  nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges, Library library);
+  ///
+  /// `target` is where to compute: empty for where the arrays lie, "host", or
+  /// another target of the engine such as "cuda:0", to which arrays of the host
+  /// are copied.
+  nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges, Library library,
+                        std::string target = "");
 
   /// What the compiler says about the code for arguments of `type`: its schedule
   /// and cost if `phase` is "explain", else the program after that phase.
@@ -81,7 +87,7 @@ private:
            std::vector<std::string> declarations);
 
   const Reduction &reduction() const { return reductions.front(); }
-  const Kernel &kernelFor(DType type);
+  const Kernel &kernelFor(DType type, const std::string &target = "");
   Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
   Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
@@ -91,7 +97,7 @@ private:
   std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes, DType type) const;
   DType resultType(const runtime::ResultInfo &result) const;
   void run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,
-           const Sizes &sizes, const Ranges *ranges) const;
+           const Sizes &sizes, const Ranges *ranges, bool isRemote) const;
 
   /// One kernel computes them all.
   std::vector<Reduction> reductions;
@@ -104,6 +110,8 @@ private:
   std::optional<DType> complexType;
   /// For each type of real numbers. Written once, under the interpreter's lock.
   std::unique_ptr<const Kernel> kernels[5];
+  /// The same for other targets than the processor.
+  std::map<std::pair<std::string, DType>, std::unique_ptr<const Kernel>> otherKernels;
 };
 
 } // namespace keops::python

@@ -86,13 +86,16 @@ void keops::python::restart(const std::string &folder) {
 
 std::string keops::python::cacheFolder() { return engine()->cacheFolder(); }
 
-Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums) {
+Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums,
+                              const std::string &target) {
   std::shared_ptr<Engine> engine = ::engine();
   nb::gil_scoped_release release;
   // Given back before the interpreter's lock is taken: a fork holds the latter while it waits for us.
   std::shared_lock<std::shared_mutex> lock(compilations());
   CompileOptions options;
   options.sums = sums;
+  if (!target.empty())
+    options.target = target;
   return engine->compile(reductions, type, options);
 }
 

@@ -83,11 +83,11 @@ NB_MODULE(_keops, module) {
            "The schedule and cost of the code for arrays of a dtype ('explain'), or the program after a phase.")
       .def(
           "call",
-          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {
-            return self.call(std::move(arguments), out, ranges, Library::NumPy);
+          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges, const std::string &target) {
+            return self.call(std::move(arguments), out, ranges, Library::NumPy, target);
           },
-          "arguments"_a, "out"_a.none(), "ranges"_a.none(),
-          "Checks a tuple of NumPy arrays and computes, into new arrays or into `out`.")
+          "arguments"_a, "out"_a.none(), "ranges"_a.none(), "target"_a = "",
+          "Checks a tuple of NumPy arrays, or of arrays on a GPU, and computes, into new arrays or into `out`.")
       .def(
           "call_tensors",
           [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {

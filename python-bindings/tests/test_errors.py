@@ -110,8 +110,6 @@ CALL_OPTIONS = {
     "out in another precision": (TypeError, ["out", "float64", "got float32"], dict(out=np.zeros((4, 1), "f"))),
     "out of integers": (TypeError, ["out", "float64", "got int64"], dict(out=np.zeros((4, 1), np.int64))),
     "out is read-only": (ValueError, ["out", "read-only"], dict(out=np.broadcast_to(0.0, (4, 1)))),
-    **{name: (NotImplementedError, ["backend", repr(name), "not supported"], dict(backend=name))
-       for name in ("GPU", "GPU_1D", "GPU_1D_device", "GPU_1D_host", "GPU_2D", "GPU_2D_device", "GPU_2D_host")},
 }
 
 

@@ -105,8 +105,11 @@ class Genred:
 
         :param args: arrays of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all of one
             dtype; complex arrays, with half as many columns, count as the dtype of their parts.
-        :param backend: "auto" or "CPU".
-        :param device_id: number of a GPU; without effect on the processor.
+        :param backend: "auto" computes where the arrays lie: on the processor, or on the GPU of arrays that have
+            ``__cuda_array_interface__`` (of CuPy, for example), whose results are of the same library. "CPU"; "GPU", or one of
+            its kin such as "GPU_1D", which copies arrays of the host to a GPU and the results back; "sim" for the code of a
+            GPU on a simulator, which is for small sizes and finds faults.
+        :param device_id: number of the GPU for arrays of the host, by default the first; without effect on the processor.
         :param ranges: which pairs count: None for all, or six integer arrays (ranges_i, slices_i, redranges_j,
             ranges_j, slices_j, redranges_i), of which a reduction over j (``axis=1``) reads the first three. Rows
             ``ranges_i[k, 0]`` to ``ranges_i[k, 1] - 1`` are reduced over the intervals
@@ -122,14 +125,14 @@ class Genred:
             batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower
             than the arrays; as ``keops.Error``, ranges beyond the arrays or with rows in common, or a formula that
             cannot be compiled.
-        :raises TypeError: an argument that is no array in the processor's memory, has another dtype, or not that of
-            argument 0.
-        :raises NotImplementedError: GPU backends.
+        :raises TypeError: an argument that is no array in the processor's memory, or on a GPU where argument 0 is, has
+            another dtype, or not that of argument 0.
+        :raises keops.Error: there is no GPU or no driver, or it refuses.
         """
-        if backend != "auto":
-            _options.check_backend(backend)
         if ranges is not None:
             ranges = _check_ranges(ranges, self.axis)
+        if backend != "auto":
+            return self._call(args, out, ranges, _options.find_target(backend, device_id))
         return self._call(args, out, ranges)
 
     def describe_code(self, dtype: str, phase: str = "explain") -> str:

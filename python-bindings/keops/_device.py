@@ -1,0 +1,48 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What libraries of arrays on a GPU do each in its own way. Nothing here imports one: an array is there, so its library
+is."""
+
+import sys
+from typing import Any, Tuple
+
+
+def _library(like: Any) -> str:
+    return type(like).__module__.partition(".")[0]
+
+
+def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
+    """A new array on the device of ``like``, of the same library, not initialised.
+
+    :raises TypeError: the library is not known.
+    """
+    library = _library(like)
+    if library == "torch":
+        torch = sys.modules["torch"]
+        return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
+    if library == "cupy":
+        with like.device:
+            return sys.modules["cupy"].empty(shape, dtype)
+    raise TypeError(f"out: expected arrays for the results, because Keops does not know how {type(like).__name__} of "
+                    f"{type(like).__module__} are made; those of torch and cupy need none")
+
+
+def stream(like: Any) -> int:
+    """The address of the stream on which the library computes now."""
+    library = _library(like)
+    if library == "torch":
+        return sys.modules["torch"].cuda.current_stream(like.device).cuda_stream
+    if library == "cupy":
+        return sys.modules["cupy"].cuda.get_current_stream(like.device.id).ptr
+    # By the interface, the stream that readers must wait for; none where there is nothing to wait for.
+    return like.__cuda_array_interface__.get("stream") or 0
+
+
+def number(like: Any) -> int:
+    """The number of the device on which ``like`` lies."""
+    library = _library(like)
+    if library == "torch":
+        return like.device.index
+    if library == "cupy":
+        return like.device.id
+    return int(getattr(like, "device_id", 0))

@@ -1,0 +1,142 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""GPUs as Python sees them, on machines without one: a double of the driver takes its place, which computes nothing, in
+processes of their own; and the simulator computes what a GPU would."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import keops
+from keops.numpy import Genred
+
+GAUSS = ("Exp(-SqDist(x,y))*b", ["x = Vi(3)", "y = Vj(3)", "b = Vj(1)"])
+DOUBLE = pathlib.Path(keops.__file__).parents[2] / "cuda-double"
+
+# An array of the double's device, which is memory of the host, in the words of all libraries of arrays on GPUs.
+PRELUDE = """
+import ctypes
+import numpy as np
+import keops
+from keops.numpy import Genred
+
+x, y, b = np.random.rand(7, 3), np.random.rand(11, 3), np.random.rand(11, 1)
+gauss = Genred("Exp(-SqDist(x,y))*b", ["x = Vi(3)", "y = Vj(3)", "b = Vj(1)"], axis=1)
+driver = ctypes.CDLL("libcuda.so.1")
+driver.cuInit(0)
+
+class DeviceArray:
+    def __init__(self, array, device=0):
+        context, address = ctypes.c_void_p(), ctypes.c_uint64()
+        driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
+        driver.cuCtxPushCurrent_v2(context)
+        assert driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(array.nbytes)) == 0
+        driver.cuCtxPopCurrent_v2(ctypes.byref(context))
+        ctypes.memmove(address.value, array.ctypes.data, array.nbytes)
+        self.__cuda_array_interface__ = {"shape": array.shape, "typestr": array.dtype.str, "strides": None,
+                                         "data": (address.value, False), "version": 3}
+"""
+
+
+def run(code, settings=""):
+    """What the code prints, or the text of its last exception."""
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(DOUBLE), KEOPS_CUDA_DOUBLE=settings)
+    done = subprocess.run([sys.executable, "-c", PRELUDE + code], env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+needs_double = pytest.mark.skipif(not (DOUBLE / "libcuda.so.1").exists(),
+                                  reason="the double of the driver is not built beside the package")
+
+
+@pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="there is a GPU")
+@pytest.mark.parametrize("backend", ["GPU", "GPU_1D", "GPU_1D_device", "GPU_1D_host", "GPU_2D", "GPU_2D_device",
+                                     "GPU_2D_host"])
+def test_without_a_driver(backend):
+    with pytest.raises(keops.Error, match="no CUDA driver: expected the library libcuda.so.1"):
+        Genred(*GAUSS, axis=1)(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)), backend=backend)
+
+
+@needs_double
+@pytest.mark.parametrize("settings, call, words", [
+    ("devices=0", "backend='GPU'", "no CUDA device: expected at least one"),
+    ("version=10020", "backend='GPU'", "the CUDA driver is too old"),
+    ("devices=2", "backend='GPU', device_id=7", "no CUDA device 7: expected a number from 0 to 1"),
+    ("memory=100", "backend='GPU'", "out of memory"),
+])
+def test_what_goes_wrong(settings, call, words):
+    found = run(f"gauss(x, y, b, {call})", settings)
+    assert found.startswith("keops.Error: ") and words in found
+
+
+@needs_double
+def test_arrays_of_the_host_go_through():
+    assert run("print(gauss(x, y, b, backend='GPU', device_id=1).shape)") == "(7, 1)"
+
+
+@needs_double
+def test_arrays_of_a_device_stay_there():
+    code = """
+a, c, w, out = (DeviceArray(array) for array in (x, y, b, np.zeros((7, 1))))
+print(gauss(a, c, w, out=out) is out, gauss(a, c, w, backend="GPU", out=out) is out)
+"""
+    assert run(code) == "True True"
+
+
+# Of calls that are refused: their arguments, and what the exception says.
+REFUSED = [
+    ("DeviceArray(x), DeviceArray(y, 1), DeviceArray(b), out=DeviceArray(np.zeros((7, 1)))",
+     "Error: argument 1 (y): expected memory of device 0 (Double), got memory of device 1"),
+    ("DeviceArray(x), y, DeviceArray(b)", "TypeError: argument 1 (y = Vj(3)): expected an array of a GPU"),
+    ("x, DeviceArray(y), b", "TypeError: argument 1 (y = Vj(3)): expected a NumPy array, got DeviceArray"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b)", "TypeError: out: expected arrays for the results"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b), out=DeviceArray(np.zeros((6, 1)))",
+     "ValueError: out: expected an array of shape (7, 1), got shape (6, 1)"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b.astype('i8'))", "expected dtype float16, bfloat16, float32"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b.astype('u2'))", "complex, got <u2"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b), backend='CPU'",
+     "ValueError: backend: expected 'auto' or 'GPU' for arrays that lie on a GPU"),
+]
+
+
+@needs_double
+def test_arrays_that_do_not_go_together():
+    code = "".join(f"""
+try:
+    gauss({arguments})
+    print("nothing was refused")
+except Exception as error:
+    print(type(error).__name__ + ": " + str(error))
+""" for arguments, _ in REFUSED)
+    found = run(code).splitlines()
+    assert len(found) == len(REFUSED), found
+    for (arguments, words), sentence in zip(REFUSED, found):
+        assert words in sentence, arguments
+
+
+# --- The simulator ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reduction", ["Sum", "LogSumExp", "ArgMin", "Max"])
+def test_simulated_reductions(reduction):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(21, 3)), rng.normal(size=(35, 3))
+    function = Genred("SqDist(x,y)", ["x = Vi(3)", "y = Vj(3)"], reduction_op=reduction, axis=1)
+    np.testing.assert_allclose(function(x, y, backend="sim"), function(x, y), rtol=1e-12)
+
+
+def test_simulated_batches_and_strides():
+    rng = np.random.default_rng(1)
+    x, y, b = rng.normal(size=(2, 1, 9, 6))[..., ::-2], rng.normal(size=(3, 14, 3)), rng.normal(size=(14, 1))
+    function = Genred(*GAUSS, axis=1)
+    np.testing.assert_allclose(function(x, y, b, backend="sim"), function(x, y, b), rtol=1e-12)
+
+
+def test_an_unknown_backend_names_those_that_are_known():
+    with pytest.raises(ValueError, match="'auto', 'CPU', 'sim', 'GPU'"):
+        Genred(*GAUSS, axis=1)(np.ones((2, 3)), np.ones((2, 3)), np.ones((2, 1)), backend="TPU")
