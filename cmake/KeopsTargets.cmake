@@ -71,3 +71,32 @@ function(keops_tool name)
   target_link_libraries(${name} PRIVATE keops MLIR LLVM)
   set_property(GLOBAL APPEND PROPERTY KEOPS_TOOLS ${name}) # what the lit suite needs built
 endfunction()
+
+# Links LLVM's and MLIR's archives into `target`; what is left to the machine is the C library. Archives have no CMake
+# targets here, as those would bring the shared libraries along.
+function(keops_link_archives target)
+  file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a ${LLVM_LIBRARY_DIR}/libLLVM*.a)
+  target_link_libraries(${target} PRIVATE ${archives} libzstd.a libz.a)
+  target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections
+    -Wl,--strip-all -Wl,-Bsymbolic)
+endfunction()
+
+# What tools/package.sh packs lies in <build>/package and is not part of a build: the library, which shows nothing but
+# the namespace keops, and a tool made of the objects of another.
+function(keops_package_library name)
+  add_library(${name} SHARED EXCLUDE_FROM_ALL ${ARGN})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME keops LINKER_LANGUAGE CXX
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/package/lib)
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  keops_link_archives(${name})
+  target_link_options(${name} PRIVATE -Wl,--version-script,${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  set_target_properties(${name} PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+endfunction()
+
+function(keops_package_tool name tool)
+  add_executable(${name} EXCLUDE_FROM_ALL $<TARGET_OBJECTS:${tool}>)
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME ${tool} LINKER_LANGUAGE CXX
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/package/bin BUILD_RPATH "$ORIGIN/../lib" SKIP_BUILD_RPATH OFF)
+  target_link_libraries(${name} PRIVATE keops-package)
+  keops_link_archives(${name})
+endfunction()
