@@ -63,18 +63,12 @@ static Places placesOf(const ExtremumAttr &attr, DerivativeBuilder &b, Operation
 
 LogicalResult ExtremumAttr::buildTangent(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> tangents,
                                          SmallVectorImpl<Value> &results) const {
-  if (givesValue())
-    results.push_back(tangents[0] ? placesOf(*this, b, reduce).tangent(tangents[0]) : Value());
-  if (givesIndex())
-    results.push_back({});
-  return success();
+  return tangentsAt([&] { return placesOf(*this, b, reduce); }, givesValue(), givesIndex(), tangents, results);
 }
 
 LogicalResult ExtremumAttr::buildAdjoint(DerivativeBuilder &b, Operation *reduce, ArrayRef<Value> cotangents,
                                          SmallVectorImpl<TermCotangent> &terms) const {
-  if (givesValue() && cotangents[0])
-    terms.push_back({0, placesOf(*this, b, reduce).adjoint(cotangents[0]), {}});
-  return success();
+  return adjointsAt([&] { return placesOf(*this, b, reduce); }, givesValue(), cotangents, terms);
 }
 
 FailureOr<Value> ExtremumAttr::buildFoldGradient(DerivativeBuilder &b, Value operand, Value) const {

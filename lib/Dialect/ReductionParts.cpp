@@ -72,3 +72,19 @@ Value Places::adjoint(Value ofValues) {
   Value masked = b.select(isFound, b.fit(ofValues, cast<VecType>(values.getType()).getDim()), {});
   return ScatterOp::create(b.getBuilder(), b.getLoc(), masked, over, rows, dim, /*total=*/false);
 }
+
+LogicalResult keops::tangentsAt(function_ref<Places()> places, bool givesValue, bool givesIndex,
+                                ArrayRef<Value> tangents, SmallVectorImpl<Value> &results) {
+  if (givesValue)
+    results.push_back(tangents[0] ? places().tangent(tangents[0]) : Value());
+  if (givesIndex)
+    results.push_back({});
+  return success();
+}
+
+LogicalResult keops::adjointsAt(function_ref<Places()> places, bool givesValue, ArrayRef<Value> cotangents,
+                                SmallVectorImpl<TermCotangent> &terms) {
+  if (givesValue && cotangents[0])
+    terms.push_back({0, places().adjoint(cotangents[0]), {}});
+  return success();
+}

@@ -102,6 +102,13 @@ private:
   mlir::Value values, rows, isFound;
 };
 
+/// Derivatives of a reduction that gives values found at `places`, the places, or both in this order. A place has none,
+/// so those who want no values need not look for them.
+mlir::LogicalResult tangentsAt(llvm::function_ref<Places()> places, bool givesValue, bool givesIndex,
+                               llvm::ArrayRef<mlir::Value> tangents, llvm::SmallVectorImpl<mlir::Value> &results);
+mlir::LogicalResult adjointsAt(llvm::function_ref<Places()> places, bool givesValue,
+                               llvm::ArrayRef<mlir::Value> cotangents, llvm::SmallVectorImpl<TermCotangent> &terms);
+
 /// 1 at the first place of an extremum, as the reduction of this kind finds it.
 mlir::Value oneHotAt(DerivativeBuilder &b, mlir::Attribute argument, mlir::Value operand);
 
