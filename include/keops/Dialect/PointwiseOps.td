@@ -69,38 +69,95 @@ class Keops_JumpOp<string mnemonic, string kind, string text> :
 
 def Keops_NegOp : Keops_UnaryKindOp<"neg", "Neg", "Minus", [Keops_LinearPartialDerivatives, Keops_SumOfOperands]> {
   let summary = "negate";
+  let description = [{−x, of NaN too; the sign of a zero is not kept.}];
   let hasCanonicalizer = 1;
 }
-def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> { let summary = "absolute value; derivative 0 at 0"; }
-def Keops_FloorOp : Keops_JumpOp<"floor", "Floor", "Floor"> { let summary = "round towards −inf"; }
+def Keops_AbsOp : Keops_UnaryOp<"abs", "Abs", "Abs"> {
+  let summary = "absolute value; derivative 0 at 0";
+  let description = [{|x|. The derivative is the sign of x, 0 at 0 and for NaN.}];
+}
+def Keops_FloorOp : Keops_JumpOp<"floor", "Floor", "Floor"> {
+  let summary = "round towards −inf";
+  let description = [{The largest integer that is not above x. The derivative is 0, at jumps too.}];
+}
 def Keops_RoundOp : Keops_JumpOp<"round", "Round", ""> {
   let summary = "round to the nearest integer, halves away from zero";
+  let description = [{As C's `round`: 0.5 gives 1, −0.5 gives −1. The derivative is 0, at jumps too.}];
 }
-def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> { let summary = "exponential"; }
+def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> {
+  let summary = "exponential";
+  let description = [{e^x: inf where that is too large for the type, 0 where it is too small. The derivative is the result.}];
+}
 def Keops_LogOp : Keops_UnaryOp<"log", "Log", "Log"> {
   let summary = "natural logarithm; −inf at 0, NaN below";
+  let description = [{−inf at 0 of either sign. The derivative is 1/x, at 0 and below it too.}];
 }
-def Keops_SinOp : Keops_UnaryOp<"sin", "Sin", "Sin"> { let summary = "sine of radians"; }
-def Keops_CosOp : Keops_UnaryOp<"cos", "Cos", "Cos"> { let summary = "cosine of radians"; }
-def Keops_AsinOp : Keops_UnaryOp<"asin", "Asin", "Asin"> { let summary = "arc sine; NaN outside [−1, 1]"; }
-def Keops_AcosOp : Keops_UnaryOp<"acos", "Acos", "Acos"> { let summary = "arc cosine; NaN outside [−1, 1]"; }
-def Keops_AtanOp : Keops_UnaryOp<"atan", "Atan", "Atan"> { let summary = "arc tangent"; }
-def Keops_TanhOp : Keops_UnaryOp<"tanh", "Tanh", "Tanh"> { let summary = "hyperbolic tangent"; }
-def Keops_ErfOp : Keops_UnaryOp<"erf", "Erf", "Erf"> { let summary = "error function"; }
-def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> { let summary = "square root; NaN below 0; derivative 0 at 0"; }
-def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> { let summary = "power of 2"; }
-def Keops_Log2Op : Keops_UnaryOp<"log2", "Log2", "Log2"> { let summary = "logarithm to base 2; −inf at 0, NaN below"; }
+def Keops_SinOp : Keops_UnaryOp<"sin", "Sin", "Sin"> {
+  let summary = "sine of radians";
+  let description = [{Of any size of angle; NaN for an infinite one. The derivative is the cosine.}];
+}
+def Keops_CosOp : Keops_UnaryOp<"cos", "Cos", "Cos"> {
+  let summary = "cosine of radians";
+  let description = [{Of any size of angle; NaN for an infinite one. The derivative is −sin x.}];
+}
+def Keops_AsinOp : Keops_UnaryOp<"asin", "Asin", "Asin"> {
+  let summary = "arc sine; NaN outside [−1, 1]";
+  let description = [{In [−π/2, π/2]. The derivative 1/√(1 − x²) is taken as 0 at ±1, where `rsqrt` of 0 is.}];
+}
+def Keops_AcosOp : Keops_UnaryOp<"acos", "Acos", "Acos"> {
+  let summary = "arc cosine; NaN outside [−1, 1]";
+  let description = [{In [0, π]. The derivative −1/√(1 − x²) is taken as 0 at ±1, where `rsqrt` of 0 is.}];
+}
+def Keops_AtanOp : Keops_UnaryOp<"atan", "Atan", "Atan"> {
+  let summary = "arc tangent";
+  let description = [{In [−π/2, π/2], the bounds at ±inf. The derivative is 1/(1 + x²).}];
+}
+def Keops_TanhOp : Keops_UnaryOp<"tanh", "Tanh", "Tanh"> {
+  let summary = "hyperbolic tangent";
+  let description = [{In [−1, 1], the bounds at ±inf. The derivative is 1 − tanh² x.}];
+}
+def Keops_ErfOp : Keops_UnaryOp<"erf", "Erf", "Erf"> {
+  let summary = "error function";
+  let description = [{2/√π times the integral of exp(−t²) from 0 to x; ±1 at ±inf. The derivative is 2/√π exp(−x²).}];
+}
+def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> {
+  let summary = "square root; NaN below 0; derivative 0 at 0";
+  let description = [{
+    The derivative is half of `rsqrt`, which is 0 at 0: distances of coincident
+    points do not make gradients infinite.
+  }];
+}
+def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> {
+  let summary = "power of 2";
+  let description = [{2^x: inf where that is too large for the type. The derivative is log 2 times the result.}];
+}
+def Keops_Log2Op : Keops_UnaryOp<"log2", "Log2", "Log2"> {
+  let summary = "logarithm to base 2; −inf at 0, NaN below";
+  let description = [{Exact for powers of 2. The derivative is 1/(x log 2).}];
+}
 def Keops_Expm1Op : Keops_UnaryOp<"expm1", "Expm1", "Expm1"> {
   let summary = "exponential less 1, accurate near 0";
+  let description = [{exp(x) − 1 without the cancellation; −1 at −inf. The derivative is exp(x).}];
 }
 def Keops_Log1pOp : Keops_UnaryOp<"log1p", "Log1p", "Log1p"> {
   let summary = "logarithm of 1 + x, accurate near 0; −inf at −1, NaN below";
+  let description = [{log(1 + x) without rounding the sum. The derivative is 1/(1 + x).}];
 }
-def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> { let summary = "hyperbolic sine"; }
-def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> { let summary = "hyperbolic cosine"; }
-def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> { let summary = "tangent of radians"; }
+def Keops_SinhOp : Keops_UnaryOp<"sinh", "Sinh", "Sinh"> {
+  let summary = "hyperbolic sine";
+  let description = [{(e^x − e^−x)/2, accurate near 0 too. The derivative is cosh x.}];
+}
+def Keops_CoshOp : Keops_UnaryOp<"cosh", "Cosh", "Cosh"> {
+  let summary = "hyperbolic cosine";
+  let description = [{(e^x + e^−x)/2. The derivative is sinh x.}];
+}
+def Keops_TanOp : Keops_UnaryOp<"tan", "Tan", "Tan"> {
+  let summary = "tangent of radians";
+  let description = [{Of any size of angle; NaN for an infinite one. The derivative is 1 + tan² x.}];
+}
 def Keops_LgammaOp : Keops_UnaryOp<"lgamma", "Lgamma", "Lgamma"> {
   let summary = "logarithm of the absolute value of the gamma function; inf at 0, −1, −2, …";
+  let description = [{log |Γ(x)|; inf at ±inf too. The derivative is `polygamma` of order 0, NaN at the poles.}];
 }
 
 def Keops_RsqrtOp : Keops_FormulaOp<"rsqrt", "Rsqrt", [Keops_Pointwise, Keops_PartialDerivatives]> {
@@ -133,15 +190,22 @@ class Keops_CompositeOp<string mnemonic, string text> :
 
 def Keops_XLogXOp : Keops_CompositeOp<"xlogx", "XLogX"> {
   let summary = "x log x; 0 at 0, NaN below; derivative −inf at 0";
+  let description = [{The derivative is log x + 1.}];
 }
 def Keops_SincOp : Keops_CompositeOp<"sinc", "SinXDivX"> {
   let summary = "sin x / x; 1 at 0, where the derivatives are taken as 0";
+  let description = [{
+    The derivative is (cos x − sin x / x)/x. At 0 it is 0, which is true of the first
+    one, and all further ones are taken as 0 there.
+  }];
 }
 def Keops_SigmoidOp : Keops_CompositeOp<"sigmoid", "Sigmoid"> {
   let summary = "1 / (1 + exp(−x)), also where exp(−x) is infinite";
+  let description = [{Between 0 at −inf and 1 at inf. The derivative is σ(x) σ(−x).}];
 }
 def Keops_SoftplusOp : Keops_CompositeOp<"softplus", "Softplus"> {
   let summary = "log(1 + exp(x)), also where exp(x) is infinite or far below 1";
+  let description = [{0 at −inf, x where exp(x) is large. The derivative is the sigmoid.}];
 }
 
 // Two numbers to one number.
@@ -157,14 +221,25 @@ class Keops_BinaryOp<string mnemonic, string kind, string text, list<Trait> trai
 }
 
 def Keops_AddOp : Keops_BinaryOp<"add", "Add", "Add", [Commutative, Keops_LinearPartialDerivatives,
-    Keops_SumOfOperands]> { let summary = "add"; }
+    Keops_SumOfOperands]> {
+  let summary = "add";
+  let description = [{x + y. Of what is added to a product a kernel may make one fused operation.}];
+}
 def Keops_SubOp : Keops_BinaryOp<"sub", "Sub", "Subtract", [Keops_LinearPartialDerivatives, Keops_SumOfOperands]> {
   let summary = "subtract";
+  let description = [{x − y. From a product, or of a product, a kernel may make one fused operation.}];
 }
 def Keops_MulOp : Keops_BinaryOp<"mul", "Mul", "Mult", [Commutative, Keops_LinearPartialDerivatives,
-    Keops_ProductOfOperands]> { let summary = "multiply"; }
+    Keops_ProductOfOperands]> {
+  let summary = "multiply";
+  let description = [{x · y; 0 · inf and 0 · NaN are NaN, and no product is left out for a factor that may be 0.}];
+}
 def Keops_DivOp : Keops_BinaryOp<"div", "Div", "Divide", [Keops_LinearPartialDerivatives, Keops_ProductOfOperands]> {
   let summary = "divide";
+  let description = [{
+    x / y: ±inf by ±0, NaN for 0/0. What depends on fewer indices as a denominator than
+    the quotient may be inverted once, and multiplied with.
+  }];
   let hasCanonicalizer = 1;
 }
 def Keops_PowfOp : Keops_BinaryOp<"powf", "Powf", "Powf", [Keops_PartialDerivatives]> {
@@ -173,6 +248,11 @@ def Keops_PowfOp : Keops_BinaryOp<"powf", "Powf", "Powf", [Keops_PartialDerivati
 }
 def Keops_Atan2Op : Keops_BinaryOp<"atan2", "Atan2", "Atan2", [Keops_PartialDerivatives]> {
   let summary = "angle of the point (rhs, lhs), in (−π, π]";
+  let description = [{
+    As C's `atan2`, the ordinate first, but 0 at the origin whatever the signs of
+    the zeros. The derivatives are rhs/r² in the ordinate and −lhs/r² in the
+    abscissa, r² = lhs² + rhs²: NaN at the origin.
+  }];
 }
 
 def Keops_Comparison : I32EnumAttr<"Comparison", "IEEE comparison", [
@@ -206,6 +286,14 @@ def Keops_SelectOp : Keops_FormulaOp<"select", "", [Keops_Pointwise,
 
 def Keops_IndicatorOp : Keops_FormulaOp<"indicator", "", [Keops_Pointwise, Keops_ZeroDerivative]> {
   let summary = "1 where a condition holds, else 0";
+  let description = [{
+    A mask as numbers of the type that is named. The derivative is 0.
+
+    Example:
+    ```mlir
+    %1 = keops.indicator %0 as f32 : !keops.vec<3xi1, ij>
+    ```
+  }];
   let arguments = (ins Keops_Mask:$operand, TypeAttr:$elementType);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `as` $elementType attr-dict `:` type($operand)";

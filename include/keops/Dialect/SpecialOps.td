@@ -72,6 +72,10 @@ def Keops_BSplineOp : Keops_FormulaOp<"bspline", "", [Keops_Jumps,
 
 def Keops_ReverseOp : Keops_FormulaOp<"reverse", "", [Keops_Derivatives]> {
   let summary = "components in the opposite order";
+  let description = [{
+    Component d of n is component n − 1 − d of the operand. With it the adjoint of a
+    recurrence is a recurrence.
+  }];
   let arguments = (ins Keops_Number:$operand);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand attr-dict `:` type($operand)";

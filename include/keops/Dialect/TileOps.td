@@ -81,6 +81,11 @@ def Keops_KernelOp : Keops_Op<"kernel", [IsolatedFromAbove, Symbol,
 def Keops_StageOp : Keops_Op<"stage", [Pure, HasParent<"::keops::KernelOp">,
     SingleBlockImplicitTerminator<"::keops::YieldOp">]> {
   let summary = "what is computed once per call, row, column or pair";
+  let description = [{
+    The kind says how often the body runs. What it yields is stored, one vector for each
+    run, and read by later stages through `keops.component`; scalars are read as they are.
+    A result may depend only on the indices of its stage.
+  }];
   let arguments = (ins Keops_StageKindAttr:$kind);
   let results = (outs Variadic<Keops_Vec>:$results);
   let regions = (region SizedRegion<1>:$body);
@@ -91,6 +96,7 @@ def Keops_StageOp : Keops_Op<"stage", [Pure, HasParent<"::keops::KernelOp">,
 def Keops_YieldOp : Keops_Op<"yield", [Pure, ReturnLike, Terminator,
     ParentOneOf<["::keops::StageOp", "::keops::ContractOp", "::keops::MapOp", "::keops::AccumulateOp"]>]> {
   let summary = "the values of a stage or of one component";
+  let description = [{Of `keops.contract`, `keops.map` and a region of `keops.accumulate` it is one scalar.}];
   let arguments = (ins Variadic<Keops_Vec>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
@@ -110,6 +116,7 @@ def Keops_ComponentOp : Keops_Op<"component", [Pure, DeclareOpInterfaceMethods<I
 
 def Keops_PositionOp : Keops_Op<"position", [Pure]> {
   let summary = "a component's position as a number";
+  let description = [{What compares positions with computed numbers, such as a one-hot vector, needs them so.}];
   let arguments = (ins Index:$position);
   let results = (outs Keops_Scalar:$result);
   let assemblyFormat = "$position attr-dict `:` type($result)";

@@ -39,6 +39,7 @@ def Keops_ConstantOp : Keops_Op<"constant", [Pure, ConstantLike, Keops_ZeroDeriv
 
 def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT", [Keops_Derivatives]> {
   let summary = "replicate a scalar";
+  let description = [{The operand, of dimension 1, in each of `dim` components. Its cotangent is the sum of theirs.}];
   let arguments = (ins Keops_Number:$operand, I64Attr:$dim);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `to` $dim attr-dict `:` type($operand)";
@@ -47,6 +48,7 @@ def Keops_BroadcastOp : Keops_FormulaOp<"broadcast", "SumT", [Keops_Derivatives]
 
 def Keops_ConcatOp : Keops_FormulaOp<"concat", "Concat", [Keops_Derivatives]> {
   let summary = "put components one after the other";
+  let description = [{The a components of `lhs`, then the b of `rhs`: a + b in all.}];
   let arguments = (ins Keops_Number:$lhs, Keops_Number:$rhs);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
@@ -54,6 +56,10 @@ def Keops_ConcatOp : Keops_FormulaOp<"concat", "Concat", [Keops_Derivatives]> {
 
 def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract", [Keops_Derivatives]> {
   let summary = "components [offset, offset + size)";
+  let description = [{
+    `size` components of the operand from `offset` on; all of them must exist. The
+    cotangent is padded with zeros.
+  }];
   let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$size);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `[` $offset `,` $size `]` attr-dict `:` type($operand)";
@@ -63,6 +69,10 @@ def Keops_SliceOp : Keops_FormulaOp<"slice", "Extract", [Keops_Derivatives]> {
 
 def Keops_PadOp : Keops_FormulaOp<"pad", "ExtractT", [Keops_Derivatives]> {
   let summary = "zeros with the operand at an offset";
+  let description = [{
+    `dim` components: those of the operand from `offset` on, where all must have room,
+    and 0 before and after them. The adjoint of `slice`.
+  }];
   let arguments = (ins Keops_Number:$operand, I64Attr:$offset, I64Attr:$dim);
   let results = (outs Keops_Number:$result);
   let assemblyFormat = "$operand `at` $offset `in` $dim attr-dict `:` type($operand)";

@@ -3,7 +3,7 @@
 """Checks the generated reference: reference.py CODE_FOLDER DOCS_FOLDER PASSES.txt.
 
 Every op, attribute, type and interface of the generated code, and every pass that `keops-opt --help` lists, must have a
-section with a summary or a description.
+section with a summary or a description; every op both.
 """
 
 import re
@@ -24,6 +24,12 @@ def has_sentence(text):
     return any(part and not re.match(r"Syntax:|Traits:|Interfaces:|Effects:|#|\||<table", part) for part in first[:2])
 
 
+def has_description(text):
+    """A paragraph that is neither the summary nor one of the parts that every op has."""
+    parts = [part.strip() for part in text.split("\n\n")[1:]]
+    return any(not re.match(r"_|Syntax:|Traits:|Interfaces:|Effects:|#|\| |<table", part) for part in parts if part)
+
+
 def check(kind, names, sections, problems):
     if not names:
         problems.append(f"found no {kind}")
@@ -32,6 +38,8 @@ def check(kind, names, sections, problems):
             problems.append(f"the {kind} {name} has no section")
         elif not has_sentence(sections[name]):
             problems.append(f"the {kind} {name} has no summary")
+        elif kind == "ops" and not has_description(sections[name]):
+            problems.append(f"the {kind} {name} has no description")
     print(len(names), kind)
 
 
