@@ -115,7 +115,7 @@ private:
   mlir::func::FuncOp beginFunction(llvm::StringRef suffix);
   void emitCallStage();
   void copyRows(const Fields &fields, Buffer &buffer, IndexSet set, mlir::Value begin, mlir::Value count,
-                mlir::Value padded);
+                mlir::Value padded, mlir::Value at = {});
   void emitIndexStage(StageKind kind, const Fields &fields, Buffer &buffer, IndexSet set, mlir::Value begin,
                       mlir::Value count);
   void bindCall(StageEmitter &emitter);
@@ -125,6 +125,12 @@ private:
   void useScratchMaps(StageEmitter &emitter, int64_t copy);
   MachineState blockState(const StateLayout &layout, MachineLane &lane, mlir::Value base, mlir::Value row);
   MachineState partialState(const StateLayout &layout, MachineLane &lane);
+  bool countsColumns();
+  mlir::Value paddedToLanes(mlir::Value count) {
+    return mul(mlir::arith::CeilDivUIOp::create(builder, loc, count, i64(lanes)), lanes);
+  }
+  void emitTiles(mlir::Value numRows);
+  void emitPackedTiles(mlir::Value numRows);
   void emitTile(mlir::Value firstColumn, mlir::Value numColumns, mlir::Value numRows);
   void emitGroup(mlir::Value row, mlir::Value firstColumn, mlir::Value numColumns);
   void emitAccumulate();

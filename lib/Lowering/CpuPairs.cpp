@@ -144,10 +144,7 @@ void CpuMapping::emitGroup(Value row, Value firstColumn, Value numColumns) {
 }
 
 void CpuMapping::emitTile(Value firstColumn, Value numColumns, Value numRows) {
-  Value padded = numColumns;
-  if (!rowLanes)
-    padded = mul(arith::CeilDivUIOp::create(builder, loc, numColumns, i64(lanes)), lanes);
-  copyRows(colFields, colBuffer, IndexSet::J, firstColumn, numColumns, padded);
-  emitIndexStage(StageKind::Cols, colFields, colBuffer, IndexSet::J, firstColumn, padded);
+  emitIndexStage(StageKind::Cols, colFields, colBuffer, IndexSet::J, firstColumn,
+                 rowLanes ? numColumns : paddedToLanes(numColumns));
   loop(i64(0), numRows, rowLanes ? lanes : 1, [&](Value row) { emitGroup(row, firstColumn, numColumns); });
 }

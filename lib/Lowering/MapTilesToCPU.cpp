@@ -110,7 +110,9 @@ void CpuMapping::bindCall(StageEmitter &emitter) {
     emitter.bind(value, source);
 }
 
-void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Value begin, Value count, Value padded) {
+/// Copies `count` rows to the buffer's positions from `at` on, and the last of them up to `padded`.
+void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Value begin, Value count, Value padded,
+                          Value at) {
   Value last = sub(count, i64(1));
   for (auto &field : fields.offsets) {
     int64_t offset = field.second;
@@ -128,7 +130,8 @@ void CpuMapping::copyRows(const Fields &fields, Buffer &buffer, IndexSet set, Va
       Value rowBase = element(base, memoryType(storage), arith::MulIOp::create(builder, loc, row, rowStride));
       scalarLane.forEach(cast<VecType>(argument.getType()).getDim(), [&](LaneIndex d) {
         Value from = arith::MulIOp::create(builder, loc, scalarLane.position(d), componentStride);
-        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, position), loadInput(rowBase, from, storage));
+        store(buffer.base, number, bufferIndex(buffer, fields, offset, d, at ? add(at, position) : position),
+              loadInput(rowBase, from, storage));
       });
     });
   }
@@ -190,6 +193,86 @@ void CpuMapping::emitIndexStage(StageKind kind, const Fields &fields, Buffer &bu
 // The two functions
 //===----------------------------------------------------------------------===//
 
+/// True if a column's number is asked for: by a state that keeps some, or by a
+/// value of columns that is made of nothing else.
+bool CpuMapping::countsColumns() {
+  for (const StateLayout &layout : states)
+    if (llvm::any_of(layout.slots, [](const StateSlot &slot) { return slot.kind == StateSlot::Kind::Row; }))
+      return true;
+  return kernel
+      .walk([](Operation *op) {
+        bool isNumber = op->getNumOperands() == 0 && op->getNumRegions() == 0 && op->getNumResults() == 1;
+        auto type = isNumber ? dyn_cast<VecType>(op->getResultTypes().front()) : VecType();
+        return type && contains(type.getIndices(), IndexSet::J) ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
+/// Tiles of columns that follow each other.
+void CpuMapping::emitTiles(Value numRows) {
+  Value intervals = frameField(kIntervals, pointer);
+  loop(i64(0), frameField(kNumIntervals, builder.getI64Type()), 1, [&](Value n) {
+    Value begin = load(intervals, builder.getI64Type(), mul(n, 2));
+    Value end = load(intervals, builder.getI64Type(), add(mul(n, 2), i64(1)));
+    loop(begin, end, tileColumns, [&](Value column) {
+      Value count = min(sub(end, column), i64(tileColumns));
+      copyRows(colFields, colBuffer, IndexSet::J, column, count, rowLanes ? count : paddedToLanes(count));
+      emitTile(column, count, numRows);
+    });
+  });
+}
+
+/// Tiles of columns from as many intervals as it takes to fill them: small
+/// intervals would else leave most of a tile empty.
+void CpuMapping::emitPackedTiles(Value numRows) {
+  Type size = builder.getI64Type();
+  Value intervals = frameField(kIntervals, pointer), count = frameField(kNumIntervals, size);
+  auto less = [&](Value a, Value b) -> Value {
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, a, b);
+  };
+  auto select = [&](Value condition, Value a, Value b) -> Value {
+    return arith::SelectOp::create(builder, loc, condition, a, b);
+  };
+  // The body may look for what is around it, so the loop is in its place before it has one.
+  auto repeat = [&](ValueRange initial, llvm::function_ref<Value(ValueRange)> goesOn,
+                    llvm::function_ref<SmallVector<Value>(ValueRange)> turn) -> SmallVector<Value> {
+    SmallVector<Type> types(initial.size(), size);
+    SmallVector<Location> places(initial.size(), loc);
+    auto op = scf::WhileOp::create(builder, loc, types, initial);
+    OpBuilder::InsertionGuard guard(builder);
+    Block *before = builder.createBlock(&op.getBefore(), {}, types, places);
+    scf::ConditionOp::create(builder, loc, goesOn(before->getArguments()), before->getArguments());
+    Block *body = builder.createBlock(&op.getAfter(), {}, types, places);
+    scf::YieldOp::create(builder, loc, turn(body->getArguments()));
+    return op.getResults();
+  };
+  // The interval at hand, and how many of its columns are done; then how many columns are in the tile.
+  auto hasMore = [&](ValueRange now) {
+    return arith::AndIOp::create(builder, loc, less(now[0], count), less(now[2], i64(tileColumns))).getResult();
+  };
+  auto addPiece = [&](ValueRange now) -> SmallVector<Value> {
+    Value begin = add(load(intervals, size, mul(now[0], 2)), now[1]);
+    Value left = sub(load(intervals, size, add(mul(now[0], 2), i64(1))), begin);
+    Value taken = min(left, sub(i64(tileColumns), now[2])), filled = add(now[2], taken);
+    Value ends = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, taken, left);
+    Value next = select(ends, add(now[0], i64(1)), now[0]);
+    Value copied = taken;
+    // The last piece also fills the lanes that no column is left for.
+    if (!rowLanes)
+      copied = select(hasMore({next, next, filled}), taken, sub(paddedToLanes(filled), now[2]));
+    copyRows(colFields, colBuffer, IndexSet::J, begin, taken, copied, now[2]);
+    return {next, select(ends, i64(0), add(now[1], taken)), filled};
+  };
+  repeat(
+      {i64(0), i64(0)}, [&](ValueRange done) { return less(done[0], count); },
+      [&](ValueRange done) -> SmallVector<Value> {
+        SmallVector<Value> now = repeat({done[0], done[1], i64(0)}, hasMore, addPiece);
+        // Nobody asks for the number of the first column.
+        emitTile(i64(0), now[2], numRows);
+        return {now[0], now[1]};
+      });
+}
+
 void CpuMapping::emitAccumulate() {
   OpBuilder::InsertionGuard guard(builder);
   func::FuncOp function = beginFunction("_accumulate");
@@ -209,13 +292,10 @@ void CpuMapping::emitAccumulate() {
         layout.op.getReduction().init(lane, state);
       }
     });
-    Value intervals = frameField(kIntervals, pointer);
-    loop(i64(0), frameField(kNumIntervals, builder.getI64Type()), 1, [&](Value n) {
-      Value begin = load(intervals, builder.getI64Type(), mul(n, 2));
-      Value end = load(intervals, builder.getI64Type(), add(mul(n, 2), i64(1)));
-      loop(begin, end, tileColumns,
-           [&](Value column) { emitTile(column, min(sub(end, column), i64(tileColumns)), numRows); });
-    });
+    if (countsColumns())
+      emitTiles(numRows);
+    else
+      emitPackedTiles(numRows);
   }
   func::ReturnOp::create(builder, loc);
   describeLaunch(function);

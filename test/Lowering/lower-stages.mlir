@@ -29,12 +29,14 @@
 // CHECK-NEXT:      {{.*}} = llvm.getelementptr
 // CHECK:           llvm.store %{{.*}} : vector<8xf64>
 //
-// For each interval of columns, for each tile of it: copy its columns and run their stage, once for all rows.
-// CHECK:         scf.for {{.*}} step %c1_i64
-// CHECK:           scf.for {{.*}} step %c32_i64
+// A tile takes columns of one interval after the other until it is full; their stage runs once for all rows.
+// CHECK:         scf.while
+// CHECK:           scf.while
+// CHECK:             arith.cmpi slt, %{{.*}}, %c32_i64
 // CHECK:             scf.for {{.*}} step %c1_i64
 // CHECK:               llvm.store %{{.*}} : f32
-// CHECK:             {{^ *}$}}
+// CHECK:             scf.yield
+// CHECK-NEXT:        }
 // CHECK-NEXT:        scf.for {{.*}} step %c1_i64
 // CHECK:               math.log %{{.*}} : f32
 // CHECK-NOT:           math.

@@ -340,6 +340,20 @@ TYPED_TEST(BatchAndRangesTest, ManyClusters) {
   this->check(7, 100000, &heavy);
 }
 
+/// Tiles are filled from many intervals that do not meet, and end within one.
+TYPED_TEST(BatchAndRangesTest, ManySmallIntervals) {
+  for (int64_t rows : {9, 1}) {
+    Clusters scattered;
+    for (int64_t cluster = 0; cluster < 5; ++cluster) {
+      scattered.rows.insert(scattered.rows.end(), {rows * cluster, rows * (cluster + 1)});
+      for (int64_t n = 0; n < 90 + cluster; ++n)
+        scattered.columns.insert(scattered.columns.end(), {7 * n + cluster, 7 * n + cluster + 1 + (n + cluster) % 3});
+      scattered.slices.push_back(static_cast<int64_t>(scattered.columns.size() / 2));
+    }
+    this->check(5 * rows, 700, &scattered);
+  }
+}
+
 TYPED_TEST(BatchAndRangesTest, RangesOfEachBatch) {
   Clusters clusters = {{2, 9, 20, 40}, {2, 3}, {0, 5, 30, 70, 69, 70}};
   for (Over over : {Over::Columns, Over::Rows}) {
