@@ -71,10 +71,10 @@ public:
   std::string str(const std::vector<std::string> &aliases = {}) const;
   /// Number of components. Throws Error if the operands of an operation do not fit it.
   int64_t dim() const;
-  /// True if it is a reduction, as text may write it, or a derivative of one.
+  /// True if it holds a reduction, as text may, and depends on one index or none.
   bool isReduction() const;
-  /// Of a reduction: the index that it removes. The gradient in a column variable has a row for each column, and so
-  /// removes rows; that in a parameter has one row, and counts as removing columns.
+  /// Of such a formula: the index that it does not depend on. The gradient in a column variable has a row for each
+  /// column, and so removes rows; that in a parameter has one row, and counts as removing columns.
   Over reducedIndex() const;
   /// `aliases`, and a declaration for each further variable of this formula,
   /// such as the cotangent that `Grad(F,v)` makes.

@@ -194,7 +194,7 @@ LogicalResult ReduceOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// grad, diff
+// grad, diff, trace
 //===----------------------------------------------------------------------===//
 
 LogicalResult GradOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands,
@@ -243,3 +243,19 @@ LogicalResult DiffOp::inferReturnTypes(MLIRContext *, std::optional<Location>, V
 }
 
 LogicalResult DiffOp::verify() { return verifyDirection(*this, "tangent", getTangent(), "variable", getVariable()); }
+
+LogicalResult TraceOp::inferReturnTypes(MLIRContext *, std::optional<Location>, ValueRange operands, DictionaryAttr,
+                                        OpaqueProperties, RegionRange, SmallVectorImpl<Type> &types) {
+  auto value = cast<VecType>(operands[0].getType()), weights = cast<VecType>(operands[2].getType());
+  types.push_back(value.withDim(1).withIndices(value.getIndices() | weights.getIndices()));
+  return success();
+}
+
+LogicalResult TraceOp::verify() {
+  if (failed(verifyDirection(*this, "formula", getValue(), "variable", getVariable())))
+    return failure();
+  int64_t dim = getVariable().getType().getDim(), weights = getWeights().getType().getDim();
+  if (weights != 1 && weights != dim)
+    return emitOpError("expects weights of dimension 1 or ") << dim << ", got dimension " << weights;
+  return success();
+}

@@ -52,15 +52,15 @@ bool Parser::parseTuple(std::vector<ExpressionRef> &formulas) {
   return expectClose(open, stream.str(open) == "(" ? ")" : "]", "','");
 }
 
-/// Grad, Diff and their like: the formula may be a reduction where the call may,
-/// Diff takes tuples, and Grad makes a cotangent that is left out.
+/// Grad, Diff and their like: Diff takes tuples, and Grad makes a cotangent that
+/// is left out.
 ExpressionRef Parser::parseDerivative(const Token &name) {
   Nesting nesting(depth);
   if (tooDeep())
     return nullptr;
   llvm::StringRef callee = stream.str(name);
   Token open = stream.take();
-  ExpressionRef formula = atReduction() ? parseReduction() : parseExpression();
+  ExpressionRef formula = parseExpression();
   if (!formula)
     return nullptr;
   std::vector<Argument> arguments = {formula};
@@ -83,9 +83,6 @@ ExpressionRef Parser::parseDerivative(const Token &name) {
       return fail("expected as many tangents as variables, which are " + std::to_string(variables.size()) + ", got " +
                       std::to_string(directions.size()),
                   stream.rangeSince(first));
-    if (variables.size() > 1 && isReduction(*formula))
-      return fail("Diff of a reduction takes one variable, got " + std::to_string(variables.size()),
-                  stream.rangeSince(name));
   }
   while (!tuples && stream.takeIf(","))
     if (!parseArgument(arguments))
@@ -268,46 +265,23 @@ ExpressionRef Parser::interpretReduction(const ReductionInfo &info, std::vector<
   return result;
 }
 
-bool Parser::atReduction() const {
-  for (size_t ahead = 0; stream.at(Token::Kind::Name, ahead) && stream.at("(", ahead + 1); ahead += 2) {
-    llvm::StringRef name = stream.str(stream.peek(ahead));
-    if (name.ends_with("Reduction"))
-      return true;
-    if (!takesReduction(name) || !vocabulary.count(name))
-      return false;
-  }
-  return false;
+LLVM_ATTRIBUTE_NOINLINE std::nullptr_t Parser::unknownReduction(const Token &token) {
+  llvm::StringRef name = stream.str(token), stem = name;
+  stem.consume_back("Reduction");
+  stem.consume_back("_");
+  std::vector<llvm::StringRef> names;
+  for (const ReductionInfo &known : allReductions())
+    names.push_back(known.name);
+  llvm::StringRef nearest = nearestWord(stem, names);
+  return fail("there is no reduction " + quoted(name) +
+                  (nearest.empty() ? "" : "; did you mean '" + nearest.str() + "_Reduction'?"),
+              stream.range(token));
 }
 
-ExpressionRef Parser::parseWholeReduction() {
-  ExpressionRef result = parseReduction();
-  return result && expectEnd() ? result : nullptr;
-}
-
-ExpressionRef Parser::parseReduction() {
-  Token token = stream.peek();
-  llvm::StringRef name = stream.str(token);
-  if (token.kind == Token::Kind::End)
-    return fail("the reduction is empty", stream.range(token));
-  if (!atReduction())
-    return fail("expected a reduction such as Sum_Reduction(formula, 0), got " + stream.describe(token),
-                stream.range(token));
-  if (takesReduction(name))
-    return parseDerivative(stream.take());
-  std::optional<ReductionInfo> info = findReduction(name);
-  if (!info) {
-    llvm::StringRef stem = name;
-    stem.consume_back("Reduction");
-    stem.consume_back("_");
-    std::vector<llvm::StringRef> names;
-    for (const ReductionInfo &known : allReductions())
-      names.push_back(known.name);
-    llvm::StringRef nearest = nearestWord(stem, names);
-    return fail("there is no reduction " + quoted(name) +
-                    (nearest.empty() ? "" : "; did you mean '" + nearest.str() + "_Reduction'?"),
-                stream.range(token));
-  }
-  stream.take();
+ExpressionRef Parser::parseReduction(const Token &token) {
+  std::optional<ReductionInfo> info = findReduction(stream.str(token));
+  if (!info)
+    return unknownReduction(token);
   std::vector<Argument> arguments;
   if (!parseArguments(token, arguments))
     return nullptr;

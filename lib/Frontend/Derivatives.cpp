@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two ops, `keops.grad` and `keops.diff`, are behind all names. Traces and
+// Three ops, `keops.grad`, `keops.diff` and `keops.trace`, are behind all names.
 // Jacobians are made of one derivative for each component: its seed is zero but
 // for that component, and differentiation keeps what is zero out of the code.
 //
@@ -25,30 +25,6 @@ using mlir::Value;
 
 bool keops::frontend::takesReduction(llvm::StringRef name) {
   return name == "Grad" || name == "Diff" || name == "Grad_WithSavedForward" || name == "Diff_WithSavedForward";
-}
-
-/// The first argument of a derivative; null for others.
-static const Expression *derivedFrom(const Expression &node) {
-  bool derivative = node.kind == Expression::Kind::Call && takesReduction(node.name) && !node.arguments.empty();
-  return derivative ? node.arguments[0].formula().get() : nullptr;
-}
-
-bool keops::frontend::isReduction(const Expression &root) {
-  const Expression *node = &root;
-  while (node && node->kind != Expression::Kind::Reduction)
-    node = derivedFrom(*node);
-  return node != nullptr;
-}
-
-Category keops::frontend::resultCategory(const Expression &root) {
-  const Expression *node = &root;
-  while (node->kind != Expression::Kind::Reduction) {
-    bool backward = llvm::StringRef(node->name).starts_with("Grad");
-    if (backward && node->arguments.size() > 1 && node->arguments[1].formula())
-      return node->arguments[1].formula()->variable.category;
-    node = derivedFrom(*node);
-  }
-  return node->output;
 }
 
 ExpressionRef keops::frontend::makeCotangent(const Expression &call, int64_t position, Diagnostic &error) {
@@ -81,16 +57,7 @@ ExpressionRef keops::frontend::makeDirectionalDerivative(llvm::StringRef callee,
 // One derivative
 //===----------------------------------------------------------------------===//
 
-static bool isReduced(Value value) {
-  while (mlir::Operation *op = value.getDefiningOp()) {
-    if (llvm::isa<ReduceOp>(op))
-      return true;
-    if (!llvm::isa<GradOp, DiffOp>(op))
-      return false;
-    value = op->getOperand(0);
-  }
-  return false;
-}
+static IndexSet indicesOf(Value value) { return llvm::cast<VecType>(value.getType()).getIndices(); }
 
 static llvm::SmallVector<mlir::NamedAttribute> flags(Emitter &e, llvm::ArrayRef<std::pair<llvm::StringRef, bool>> all) {
   llvm::SmallVector<mlir::NamedAttribute> attributes;
@@ -100,51 +67,44 @@ static llvm::SmallVector<mlir::NamedAttribute> flags(Emitter &e, llvm::ArrayRef<
   return attributes;
 }
 
-static Value grad(Emitter &e, Value f, Value v, Value cotangent, bool linear = false) {
+static Value grad(Emitter &e, Value f, Value v, Value cotangent, bool linear = false, bool total = false) {
   if (!f || !v)
     return {};
-  return e.emit<GradOp>({f, v, cotangent}, flags(e, {{"total", isReduced(f)}, {"linear", linear}}));
+  return e.emit<GradOp>({f, v, cotangent}, flags(e, {{"total", total}, {"linear", linear}}));
 }
 
 static Value diff(Emitter &e, Value f, Value v, Value tangent, bool linear = false) {
   if (!f || !v || !tangent)
     return {};
-  IndexSet allowed = llvm::cast<VecType>(v.getType()).getIndices();
-  if (isReduced(f) && !contains(allowed, llvm::cast<VecType>(tangent.getType()).getIndices()))
-    return e.fail("of a reduction expects a tangent that depends on what its variable depends on");
   return e.emit<DiffOp>({f, v, tangent}, flags(e, {{"linear", linear}}));
 }
 
 Value keops::frontend::gradient(Emitter &e) {
   if (e.size() < 3)
     return e.fail("expects a cotangent as its third argument");
-  return grad(e, e.operand(0), e.operand(1), e.operand(2));
+  Value f = e.operand(0);
+  // What has rows is carried back from all of them; what has pairs, for each pair on its own.
+  bool total = f && e.holdsReduction(0) && indicesOf(f) != IndexSet::IJ;
+  return grad(e, f, e.operand(1), e.operand(2), /*linear=*/false, total);
 }
 
-Value keops::frontend::directionalDerivative(Emitter &e) { return diff(e, e.operand(0), e.operand(1), e.operand(2)); }
+Value keops::frontend::directionalDerivative(Emitter &e) {
+  Value f = e.operand(0), v = e.operand(1), tangent = e.operand(2);
+  if (f && v && tangent && e.holdsReduction(0) && !contains(indicesOf(v), indicesOf(tangent)))
+    return e.fail("of a reduction expects a tangent that depends on what its variable depends on");
+  return diff(e, f, v, tangent);
+}
 
 //===----------------------------------------------------------------------===//
-// A derivative for each component
+// Jacobians and traces
 //===----------------------------------------------------------------------===//
 
 /// Code grows with the number of derivatives, and compile time with it.
 static constexpr int64_t kMostDerivatives = 256;
 
-static bool checkCount(Emitter &e, int64_t count) {
-  if (count <= kMostDerivatives)
-    return true;
-  e.fail("needs a derivative for each of " + llvm::Twine(count) + " components and writes out at most " +
-         llvm::Twine(kMostDerivatives));
-  return false;
-}
-
 /// 1 at component `position` of `dim`.
 static Value unitVector(Emitter &e, int64_t position, int64_t dim) {
   return e.emit<PadOp>(e.constant(1), {e.named("offset", position), e.named("dim", dim)});
-}
-
-static Value component(Emitter &e, Value value, int64_t position) {
-  return e.emit<SliceOp>(value, {e.named("offset", position), e.named("size", 1)});
 }
 
 Value keops::frontend::gradientMatrix(Emitter &e) {
@@ -152,8 +112,9 @@ Value keops::frontend::gradientMatrix(Emitter &e) {
   if (!f || !v)
     return {};
   int64_t rows = dimOf(f), columns = dimOf(v);
-  if (!checkCount(e, std::min(rows, columns)))
-    return {};
+  if (int64_t count = std::min(rows, columns); count > kMostDerivatives)
+    return e.fail("needs a derivative for each of " + llvm::Twine(count) + " components and writes out at most " +
+                  llvm::Twine(kMostDerivatives));
   bool byRows = rows <= columns;
   Value matrix;
   for (int64_t n = 0; n < (byRows ? rows : columns); ++n) {
@@ -180,16 +141,7 @@ static Value trace(Emitter &e, Value f, Value v, Value weights, bool linear) {
   if (dimOf(f) != dim)
     return e.fail("expects a formula of dimension " + llvm::Twine(dim) + ", as its variable has, got dimension " +
                   llvm::Twine(dimOf(f)));
-  if (!checkCount(e, dim))
-    return {};
-  Value sum;
-  for (int64_t n = 0; n < dim; ++n) {
-    Value term = component(e, diff(e, f, v, unitVector(e, n, dim), linear), n);
-    if (weights)
-      term = e.emit<MulOp>({term, dimOf(weights) == 1 ? weights : component(e, weights, n)});
-    sum = sum ? e.emit<AddOp>({sum, term}) : term;
-  }
-  return sum;
+  return e.emit<TraceOp>({f, v, weights ? weights : e.constant(1)}, flags(e, {{"linear", linear}}));
 }
 
 Value keops::frontend::divergence(Emitter &e) {

@@ -21,7 +21,7 @@ namespace keops::frontend {
 
 class Emitter;
 
-/// True if the operation `name` may be applied to a reduction, and is one then.
+/// True if `name` is a derivative that reductions have, too.
 bool takesReduction(llvm::StringRef name);
 
 /// `callee` of `formula` in several variables at once, which is the sum of its

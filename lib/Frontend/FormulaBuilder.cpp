@@ -49,6 +49,7 @@ public:
     const ExpressionRef &formula = node->arguments[index].formula();
     return formula && formula->isNumber() ? std::optional<double>(formula->number.value) : std::nullopt;
   }
+  bool holdsReduction(size_t index) const override { return reduced.contains(node->arguments[index].formula().get()); }
   Value fail(const llvm::Twine &message) override;
   Value emit(llvm::StringRef op, mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes) override;
   using Emitter::emit;
@@ -82,7 +83,7 @@ private:
   mlir::Location unknown;
   mlir::Block *body = nullptr;
   llvm::DenseMap<const Expression *, Value> values;
-  /// Reductions and derivatives of them.
+  /// What holds a reduction.
   llvm::DenseSet<const Expression *> reduced;
   const Expression *node = nullptr;
   bool failed = false;
@@ -264,21 +265,27 @@ mlir::Operation *Builder::buildReduction() {
 // Modules
 //===----------------------------------------------------------------------===//
 
-/// Notes whether the node at hand is a reduction or a derivative of one; false
-/// after an error if it takes a reduction as a part of a formula.
+/// Notes whether the node at hand holds a reduction; false after an error if it uses one as nothing can.
 bool Builder::checkReductions() {
-  bool isReduction = node->kind == Expression::Kind::Reduction;
+  bool holds = node->kind == Expression::Kind::Reduction;
   for (auto [index, argument] : llvm::enumerate(node->arguments)) {
     const Expression *formula = argument.formula().get();
     if (!formula || !reduced.contains(formula))
       continue;
-    if (index != 0 || node->kind != Expression::Kind::Call || !takesReduction(node->name)) {
-      report("a reduction can only be the outermost operation, not a part of a formula", formula->where);
+    holds = true;
+    Value value = valueOf(*formula);
+    if (value && !llvm::isa<mlir::FloatType>(llvm::cast<VecType>(value.getType()).getElementType())) {
+      report(formula->name + " gives numbers of rows, with which formulas do not compute", formula->where);
       return false;
     }
-    isReduction = true;
+    const Spelling *spelling = node->kind == Expression::Kind::Call ? findSpelling(node->name) : nullptr;
+    if (index == 0 && spelling && spelling->kinds.contains('v') && !takesReduction(node->name)) {
+      report(node->name + " is taken for each pair and expects a formula without reductions; Grad and Diff take them",
+             formula->where);
+      return false;
+    }
   }
-  if (isReduction)
+  if (holds)
     reduced.insert(node);
   return true;
 }

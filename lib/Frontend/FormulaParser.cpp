@@ -173,6 +173,8 @@ ExpressionRef Parser::parseName() {
     return parseVariable(token, *keyword);
   if (called && vocabulary.count(name))
     return parseCall(token);
+  if (called && name.ends_with("Reduction"))
+    return parseReduction(token);
   if (!called && (name == "True" || name == "False"))
     return makeNumber(Number::of(name == "True"), stream.range(token));
   return misplacedName(token);
@@ -185,8 +187,6 @@ LLVM_ATTRIBUTE_NOINLINE std::nullptr_t Parser::misplacedName(const Token &token)
   if (auto alias = names.find(name); alias != names.end())
     return fail(quoted(name) + " is the argument " + alias->second.str() + " here, not an operation",
                 stream.range(token));
-  if (called && name.ends_with("Reduction") && findReduction(name))
-    return fail("a reduction can only be the outermost operation, not a part of a formula", stream.range(token));
   return unknownName(token, called);
 }
 
@@ -296,20 +296,15 @@ ExpressionRef Parser::parseWholeFormula() {
   return result && expectEnd() ? result : nullptr;
 }
 
-namespace {
-enum class Outermost { Formula, Reduction, Either };
-} // namespace
-
 static ExpressionRef parseWhole(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases, const Vocabulary &vocabulary,
-                                Diagnostic &error, Outermost outermost) {
+                                Diagnostic &error) {
   auto shared = std::make_shared<const std::string>(text.str());
   std::optional<std::vector<Token>> tokens = tokenize(shared, error);
   if (!tokens)
     return nullptr;
   TokenStream stream(shared, std::move(*tokens));
   Parser parser(stream, aliases, vocabulary, error);
-  bool reduction = outermost == Outermost::Reduction || (outermost == Outermost::Either && parser.atReduction());
-  ExpressionRef result = reduction ? parser.parseWholeReduction() : parser.parseWholeFormula();
+  ExpressionRef result = parser.parseWholeFormula();
   // An argument used as two different things is an error of the text.
   if (result && !collectArguments(*result, aliases, error))
     return nullptr;
@@ -318,12 +313,16 @@ static ExpressionRef parseWhole(llvm::StringRef text, llvm::ArrayRef<Declaration
 
 ExpressionRef keops::frontend::parseFormula(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases,
                                             const Vocabulary &vocabulary, Diagnostic &error) {
-  return parseWhole(text, aliases, vocabulary, error, Outermost::Formula);
+  return parseWhole(text, aliases, vocabulary, error);
 }
 
 ExpressionRef keops::frontend::parseReduction(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases,
                                               const Vocabulary &vocabulary, Diagnostic &error) {
-  return parseWhole(text, aliases, vocabulary, error, Outermost::Reduction);
+  ExpressionRef result = parseWhole(text, aliases, vocabulary, error);
+  if (!result || isReduction(*result))
+    return result;
+  error = {"expected a reduction such as Sum_Reduction(formula, 0), got the formula " + quoted(text), result->where};
+  return nullptr;
 }
 
 std::optional<Program> keops::frontend::parseProgram(llvm::StringRef text, llvm::ArrayRef<std::string> aliases,
@@ -331,10 +330,10 @@ std::optional<Program> keops::frontend::parseProgram(llvm::StringRef text, llvm:
   std::optional<std::vector<Declaration>> declared = parseAliases(aliases, error);
   if (!declared)
     return std::nullopt;
-  std::vector<ExpressionRef> roots = {parseWhole(text, *declared, knownOperations(), error, Outermost::Either)};
+  std::vector<ExpressionRef> roots = {parseWhole(text, *declared, knownOperations(), error)};
   for (const std::string &other : also)
     if (roots.back())
-      roots.push_back(parseWhole(other, *declared, knownOperations(), error, Outermost::Either));
+      roots.push_back(parseWhole(other, *declared, knownOperations(), error));
   if (!roots.back())
     return std::nullopt;
   return makeProgram(roots.front(), aliases, error, llvm::ArrayRef(roots).drop_front());

@@ -37,9 +37,6 @@ public:
   }
 
   ExpressionRef parseWholeFormula();
-  ExpressionRef parseWholeReduction();
-  /// True if the text ahead is a reduction, or derivatives of one.
-  bool atReduction() const;
 
 private:
   ExpressionRef parseExpression(int loosest = Precedence::Comparison);
@@ -52,7 +49,7 @@ private:
   ExpressionRef parseName();
   ExpressionRef parseVariable(const Token &name, const VariableKeyword &keyword);
   ExpressionRef parseCall(const Token &name);
-  ExpressionRef parseReduction();
+  ExpressionRef parseReduction(const Token &name);
   ExpressionRef parseDerivative(const Token &name);
   bool parseTuple(std::vector<ExpressionRef> &formulas);
   ExpressionRef finishCall(const Token &name, std::vector<Argument> arguments);
@@ -70,6 +67,7 @@ private:
   std::nullptr_t missingFormula();
   std::nullptr_t misplacedName(const Token &token);
   std::nullptr_t unknownName(const Token &token, bool called);
+  std::nullptr_t unknownReduction(const Token &token);
   ExpressionRef interpretReduction(const ReductionInfo &info, std::vector<Argument> arguments, SourceRange where);
 
   std::nullptr_t fail(const std::string &message, SourceRange where) {

@@ -35,6 +35,8 @@ public:
   virtual llvm::ArrayRef<int64_t> list(size_t index) const = 0;
   /// The argument if it is a number in the formula.
   virtual std::optional<double> number(size_t index) const = 0;
+  /// True if there is a reduction in the argument.
+  virtual bool holdsReduction(size_t index) const = 0;
 
   /// Reports what is wrong with the call; null.
   virtual mlir::Value fail(const llvm::Twine &message) = 0;

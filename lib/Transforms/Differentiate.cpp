@@ -26,6 +26,8 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 namespace keops {
 #define GEN_PASS_DEF_KEOPSEXPANDDERIVATIVES
@@ -170,12 +172,14 @@ static LogicalResult refuseReduction(Operation *derivative, ReduceOp reduce) {
 // Forward
 //===----------------------------------------------------------------------===//
 
-static FailureOr<Value> expand(DiffOp diff, DerivativeBuilder &b) {
-  Path path(diff.getValue(), diff.getVariable());
-  if (failed(checkRules(diff, path)))
+/// The tangent of `value` for that of `variable`, for the op `derivative`.
+static FailureOr<Value> carryForward(Operation *derivative, Value value, Value variable, Value tangent,
+                                     DerivativeBuilder &b) {
+  Path path(value, variable);
+  if (failed(checkRules(derivative, path)))
     return failure();
   llvm::DenseMap<Value, Value> tangents;
-  tangents[diff.getVariable()] = diff.getTangent();
+  tangents[variable] = tangent;
   for (Operation *op : path.getOps()) {
     SmallVector<Value> given;
     for (Value operand : op->getOperands())
@@ -188,11 +192,131 @@ static FailureOr<Value> expand(DiffOp diff, DerivativeBuilder &b) {
     auto reduce = cast<ReduceOp>(op);
     SmallVector<Value> results;
     if (failed(reduce.getReduction().buildTangent(b, reduce, given, results)))
-      return refuseReduction(diff, reduce);
+      return refuseReduction(derivative, reduce);
     for (auto [result, tangent] : llvm::zip(reduce.getResults(), results))
       tangents[result] = tangent;
   }
-  return b.orZero(tangents.lookup(diff.getValue()), dimOf(diff.getValue()));
+  return b.orZero(tangents.lookup(value), dimOf(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Traces
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Σ_k w_k ∂f_k/∂v_k. From f back, a cotangent of a vector whose components do not meet is that of each component
+/// apart. A scalar that all components share ends this: with α_k what component k has for it, it adds Σ_k α_k ∂s/∂v_k,
+/// which is the tangent of the scalar along α. So there is one sweep for each such scalar, and none for each component.
+class Trace {
+public:
+  Trace(TraceOp trace, DerivativeBuilder &b)
+      : trace(trace), b(b), path(trace.getValue(), trace.getVariable()), dim(dimOf(trace.getVariable())) {}
+  FailureOr<Value> run();
+
+private:
+  /// Code grows with the number of tangents, and compile time with it.
+  static constexpr int64_t kMostTangents = 256;
+
+  Operation *findMeeting();
+  FailureOr<Value> byScalars();
+  FailureOr<Value> byComponents(Operation *meeting);
+  FailureOr<Value> tangent(Value value, Value direction) {
+    return carryForward(trace, value, trace.getVariable(), direction, b);
+  }
+
+  TraceOp trace;
+  DerivativeBuilder &b;
+  Path path;
+  int64_t dim;
+  llvm::SetVector<Value> scalars; ///< that components share
+};
+} // namespace
+
+/// Collects the scalars; the last op that makes components of each other in another way, or null.
+Operation *Trace::findMeeting() {
+  llvm::DenseSet<Value> apart = {trace.getValue()};
+  for (Operation *op : llvm::reverse(path.getOps())) {
+    if (!apart.contains(op->getResult(0)))
+      continue;
+    if (!isa<DifferentiableOpInterface>(op))
+      return op;
+    for (Value operand : op->getOperands()) {
+      if (!path.varies(operand))
+        continue;
+      if (typeOf(operand).isScalar())
+        scalars.insert(operand);
+      else if (op->hasTrait<Pointwise>())
+        apart.insert(operand);
+      else
+        return op;
+    }
+  }
+  return nullptr;
+}
+
+FailureOr<Value> Trace::byScalars() {
+  llvm::DenseMap<Value, Value> cotangents, directions;
+  cotangents[trace.getValue()] = b.fit(trace.getWeights(), dim);
+  for (Operation *op : llvm::reverse(path.getOps())) {
+    Value given = cotangents.lookup(op->getResult(0));
+    for (unsigned n = 0; given && n < op->getNumOperands(); ++n) {
+      Value operand = op->getOperand(n);
+      if (!path.varies(operand))
+        continue;
+      auto rule = cast<DifferentiableOpInterface>(op);
+      if (!typeOf(operand).isScalar()) {
+        Value more = rule.buildAdjoint(b, n, given);
+        cotangents[operand] = b.add(cotangents.lookup(operand), more);
+        continue;
+      }
+      SmallVector<Value> one(op->getNumOperands());
+      one[n] = b.constant(1);
+      Value more = b.mul(given, rule.buildTangent(b, one));
+      directions[operand] = b.add(directions.lookup(operand), more);
+    }
+  }
+  Value sum = b.sum(cotangents.lookup(trace.getVariable()));
+  for (Value scalar : scalars)
+    if (Value direction = directions.lookup(scalar)) {
+      FailureOr<Value> more = tangent(scalar, b.fit(direction, dim));
+      if (failed(more))
+        return failure();
+      sum = b.add(sum, *more);
+    }
+  return b.orZero(sum, 1);
+}
+
+/// One tangent for each component. Its seed is zero but for that component, and rules keep what is zero out of the
+/// code.
+FailureOr<Value> Trace::byComponents(Operation *meeting) {
+  if (dim > kMostTangents) {
+    InFlightDiagnostic diagnostic = trace.emitOpError("meets ");
+    if (meeting)
+      diagnostic << "'" << meeting->getName() << "', which makes components of each other, and then needs";
+    else
+      diagnostic << scalars.size() << " scalars that components share, and needs";
+    return diagnostic << " a derivative for each of " << dim << " components, of which it writes out at most "
+                      << kMostTangents;
+  }
+  Value sum;
+  for (int64_t n = 0; n < dim; ++n) {
+    FailureOr<Value> column = tangent(trace.getValue(), b.pad(b.constant(1), n, dim));
+    if (failed(column))
+      return failure();
+    Value weight = typeOf(trace.getWeights()).isScalar() ? trace.getWeights() : b.slice(trace.getWeights(), n, 1);
+    sum = b.add(sum, b.mul(weight, b.slice(*column, n, 1)));
+  }
+  return b.orZero(sum, 1);
+}
+
+FailureOr<Value> Trace::run() {
+  if (failed(checkRules(trace, path)))
+    return failure();
+  Operation *meeting = findMeeting();
+  // A sweep for each scalar or for each component, whichever are fewer.
+  if (!meeting && static_cast<int64_t>(scalars.size()) <= std::min(dim, kMostTangents) && dim > 1)
+    return byScalars();
+  return byComponents(meeting);
 }
 
 //===----------------------------------------------------------------------===//
@@ -338,23 +462,33 @@ FailureOr<Value> Backward::run() {
 // All derivatives of a formula
 //===----------------------------------------------------------------------===//
 
+static bool isDerivative(Operation &op) { return isa<GradOp, DiffOp, TraceOp>(op); }
+
+static FailureOr<Value> expand(Operation *op, DerivativeBuilder &b) {
+  if (auto grad = dyn_cast<GradOp>(op))
+    return Backward(grad, b).run();
+  if (auto trace = dyn_cast<TraceOp>(op))
+    return Trace(trace, b).run();
+  auto diff = cast<DiffOp>(op);
+  return carryForward(diff, diff.getValue(), diff.getVariable(), diff.getTangent(), b);
+}
+
 static LogicalResult expandAll(FormulaFuncOp formula) {
   Block &body = formula.getBody().front();
   // Derivatives are added as accurately as the sums that they are of.
   SumScheme scheme = schemeOf(formula);
   for (Operation &op : llvm::make_early_inc_range(body)) {
-    if (!isa<GradOp, DiffOp>(op)) {
+    if (!isDerivative(op)) {
       refineTypes(&op);
       continue;
     }
     OpBuilder builder(&op);
     DerivativeBuilder b(builder, op.getLoc(), typeOf(op.getResult(0)).getElementType(), scheme);
-    auto grad = dyn_cast<GradOp>(op);
-    auto diff = dyn_cast<DiffOp>(op);
-    bool linear = grad ? grad.getLinear() : diff.getLinear();
+    bool linear = llvm::TypeSwitch<Operation *, bool>(&op).Case<GradOp, DiffOp, TraceOp>(
+        [](auto derivative) { return derivative.getLinear(); });
     if (linear && failed(checkLinear(&op, op.getOperand(0), op.getOperand(1))))
       return failure();
-    FailureOr<Value> result = grad ? Backward(grad, b).run() : expand(diff, b);
+    FailureOr<Value> result = expand(&op, b);
     if (failed(result))
       return failure();
     op.getResult(0).replaceAllUsesWith(*result);
@@ -369,7 +503,6 @@ struct ExpandDerivativesPass : keops::impl::KeopsExpandDerivativesBase<ExpandDer
   void runOnOperation() override {
     FormulaFuncOp formula = getOperation();
     // Formulas without derivatives stay as they are.
-    auto isDerivative = [](Operation &op) { return isa<GradOp, DiffOp>(op); };
     if (llvm::any_of(formula.getBody().front(), isDerivative) && failed(expandAll(formula)))
       signalPassFailure();
   }

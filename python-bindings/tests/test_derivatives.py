@@ -101,6 +101,26 @@ def test_traces_and_matrices():
          (X @ Y.T).sum(1, keepdims=True))
 
 
+def test_traces_of_any_dimension():
+    """Code does not grow with the dimension where components meet in sums: not with 1000, nor in a Laplacian of one."""
+    n, c = 1000, 0.002
+    x, y = draw(6, 5, n), draw(7, 6, n)
+    aliases = [f"x = Vi({n})", f"y = Vj({n})", "c = Pm(1)"]
+    r = ((x[:, None] - y[None])**2).sum(-1)
+    kernel = np.exp(-c * r)
+    expected = {
+        "Laplacian(Exp(-c*SqDist(x,y)),x)": (4 * c**2 * r - 2 * c * n) * kernel,
+        "Laplacian(Laplacian(Exp(-c*SqDist(x,y)),x),x)":
+            (16 * c**4 * r**2 - 16 * c**3 * (n + 2) * r + 4 * c**2 * n * (n + 2)) * kernel,
+        "Divergence((x-y)*Norm2(x-y),x)": (n + 1) * np.sqrt(r),
+        "Divergence(Normalize(x-y),y)": -(n - 1) / np.sqrt(r),
+        "TraceOperator(x*Exp(-c*SqNorm2(y))+y*Sum(x),x,y)":
+            y.sum(1) * np.exp(-c * (y**2).sum(1)) + (y**2).sum(1) + 0 * r,
+    }
+    for formula, values in expected.items():
+        near(Genred(formula, aliases, **SUM)(x, y, np.array([c])), values.sum(1, keepdims=True), 1e-9)
+
+
 # Name, point, slope there.
 KINKS = [
     ("Sqrt(x)", 0, 0), ("Rsqrt(x)", 0, 0), ("Abs(x)", 0, 0), ("ReLU(x)", 0, 1), ("ReLU(x)", -1, 0), ("Sign(x)", 0, 0),

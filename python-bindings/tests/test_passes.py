@@ -100,6 +100,31 @@ class Dense:
             np.add.at(gradient[:, d], place[where], (self.u * self.x)[where, d])
         return gradient
 
+    def balanced(self):
+        """Of a kernel whose rows are divided by their sums, what arrives at each y_j."""
+        sums = self.kernel.sum(1, keepdims=True)
+        return np.divide(self.kernel, sums, out=np.zeros_like(self.kernel), where=sums > 0).T @ self.e
+
+    def deviation(self):
+        """Of x_i * y_j over j, with the mean over all N: what is left of the squares is around it."""
+        products = self.x[:, None] * self.y[None]
+        mean = (products * self.mask[..., None]).sum(1, keepdims=True) / N
+        return ((products - mean)**2 * self.mask[..., None]).sum(1)
+
+    def inside(self):
+        return 1 + self.kernel @ self.b**2
+
+    def around(self):
+        return self.e * np.log(self.inside())
+
+    def around_in_y(self):
+        weight = self.kernel * self.b.T**2 * self.e / self.inside()
+        return 2 * self.s * (weight[..., None] * self.d).sum(0)
+
+    def in_both(self):
+        along = (self.d * (self.u[:, None] - self.y[None])).sum(-1)
+        return -2 * self.s * (along * self.kernel) @ self.b
+
 
 SUM = "Sum_Reduction(Exp(-SqDist(x,y)*s)*b,0)"
 LSE = "LogSumExp_Reduction((x|y)*s,0)"
@@ -114,6 +139,11 @@ CASES = {
     "min_in_y": "Grad(Min_Reduction(SqDist(x,y)*s,0),y,e)",
     "min_in_parameter": "Grad(Min_Reduction(SqDist(x,y)*s,0),s,e)",
     "least_in_y": "Grad(Min_Reduction(x*y,0),y,u)",
+    "balanced": "Sum_Reduction(Exp(-SqDist(x,y)*s)/Sum_Reduction(Exp(-SqDist(x,y)*s),0)*e,1)",
+    "deviation": f"Sum_Reduction(Square(x*y-Sum_Reduction(x*y,0)/{N}),0)",
+    "around": "e*Log(1+Sum_Reduction(Exp(-SqDist(x,y)*s)*b*b,0))",
+    "around_in_y": "Grad(Log(1+Sum_Reduction(Exp(-SqDist(x,y)*s)*b*b,0)),y,e)",
+    "in_both": f"Diff({SUM},(x,y),(u,y))",
 }
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
 
@@ -169,6 +199,14 @@ def test_second_derivative_of_an_extremum():
     expected = np.zeros_like(y)
     np.add.at(expected, ((x[:, None] - y[None])**2).sum(-1).argmin(1), -2 * e * u)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_formula_of_pairs_with_a_reduction_in_it():
+    """What is left of both indices is reduced as the program says."""
+    x, y, b, e, s, u, r = arrays()
+    shares = Genred("(x|y)/Sum_Reduction(SqNorm2(x-y),0)", ALIASES, reduction_op="Max", axis=0)(x, y, b, e, s, u, r)
+    squared = ((x[:, None] - y[None])**2).sum(-1)
+    np.testing.assert_allclose(shares, (x @ y.T / squared.sum(1, keepdims=True)).max(0)[:, None], rtol=1e-12)
 
 
 def test_ties_and_what_is_not_found():

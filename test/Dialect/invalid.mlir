@@ -1325,3 +1325,39 @@ keops.formula @storage_of_short_numbers(%x: !keops.vec<1xf64, i>) attributes {ar
 keops.kernel @storage_of_rows(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {result_storage = [i64]} {
   keops.return %x : !keops.vec<1xf32, i>
 }
+
+// -----
+
+keops.formula @trace_of_another_dimension(%x: !keops.vec<3xf32, i>) {
+  %0 = keops.fold #keops.sum %x : !keops.vec<3xf32, i>
+  // expected-error @below {{expects a formula of dimension 3, as its variable has, got dimension 1}}
+  %1 = keops.trace %0 wrt %x weights %0 : !keops.vec<1xf32, i>, !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+  keops.return
+}
+
+// -----
+
+keops.formula @weights_of_another_dimension(%x: !keops.vec<3xf32, i>, %w: !keops.vec<2xf32>) {
+  // expected-error @below {{expects weights of dimension 1 or 3, got dimension 2}}
+  %0 = keops.trace %x wrt %x weights %w : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<2xf32>
+  keops.return
+}
+
+// -----
+
+keops.formula @floats(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> {
+  keops.return %x : !keops.vec<1xf32, i>
+}
+
+keops.program @array_of_another_type(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {argument_storage = [f16]} {
+  // expected-error @below {{expects operand 0 as an array of 'f32', got one of 'f16'}}
+  %0 = keops.call @floats(%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  keops.return %0 : !keops.vec<1xf32, i>
+}
+
+// -----
+
+// expected-error @below {{expects result_storage 0 to be 'f32', 'f16' or 'bf16', for an array of numbers 'f32', got 'f64'}}
+keops.program @stored_as_another_type(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {result_storage = [f64]} {
+  keops.return %x : !keops.vec<1xf32, i>
+}

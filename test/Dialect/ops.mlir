@@ -331,6 +331,12 @@ keops.formula @derivatives(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %
   %6 = keops.diff linear %x wrt %x tangent %y : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32, j>
   // CHECK-NEXT: keops.neg %[[D]] : <3xf32, ij>
   %7 = keops.neg %6 : !keops.vec<3xf32, ij>
+  // CHECK-NEXT: %[[S:.*]] = keops.trace %[[MUL]] wrt %[[X]] weights %[[E]] : <3xf32, ij>, <3xf32, i>, <1xf32, i>
+  %8 = keops.trace %0 wrt %x weights %e : !keops.vec<3xf32, ij>, !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+  // CHECK-NEXT: keops.neg %[[S]] : <1xf32, ij>
+  %9 = keops.neg %8 : !keops.vec<1xf32, ij>
+  // CHECK-NEXT: keops.trace linear %[[MUL]] wrt %[[X]] weights %[[X]] : <3xf32, ij>, <3xf32, i>, <3xf32, i>
+  %10 = keops.trace linear %0 wrt %x weights %x : !keops.vec<3xf32, ij>, !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
   keops.return
 }
 
@@ -508,6 +514,17 @@ keops.program @whole(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, j>, %r: !ke
   %2 = keops.gather %1#1 over i [%r] : !keops.vec<2xf32, i>, !keops.vec<1xi64, j>
   keops.return %2 : !keops.vec<2xf32, j>
 }
+// CHECK-LABEL: keops.formula @halves(
+keops.formula @halves(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {argument_storage = [f16], result_storage = [f32]} {
+  keops.return %x : !keops.vec<1xf32, i>
+}
+
+// CHECK-LABEL: keops.program @of_halves(%{{.*}}: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {argument_storage = [f16], result_storage = [f16]} {
+keops.program @of_halves(%x: !keops.vec<1xf32, i>) -> !keops.vec<1xf32, i> attributes {argument_storage = [f16], result_storage = [f16]} {
+  %0 = keops.call @halves(%x) : (!keops.vec<1xf32, i>) -> !keops.vec<1xf32, i>
+  keops.return %0 : !keops.vec<1xf32, i>
+}
+
 // CHECK-LABEL: keops.program @nothing() {
 // CHECK-NEXT:    keops.return{{$}}
 keops.program @nothing() {

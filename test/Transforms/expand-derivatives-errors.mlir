@@ -88,3 +88,12 @@ keops.formula @constant(%x: !keops.vec<1xf32, i>, %y: !keops.vec<1xf32, i>) {
   %0 = keops.diff linear %y wrt %x tangent %x : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
   keops.return
 }
+
+// -----
+
+keops.formula @components_of_each_other(%x: !keops.vec<257xf32, i>) {
+  %0 = keops.reverse %x : !keops.vec<257xf32, i>
+  // expected-error @below {{meets 'keops.reverse', which makes components of each other, and then needs a derivative for each of 257 components, of which it writes out at most 256}}
+  %1 = keops.trace %0 wrt %x weights %x : !keops.vec<257xf32, i>, !keops.vec<257xf32, i>, !keops.vec<257xf32, i>
+  keops.return
+}

@@ -114,6 +114,54 @@ keops.formula @no_way_between(%x: !keops.vec<2xf32, i>) -> !keops.vec<2xf32, i> 
   keops.return %1 : !keops.vec<2xf32, i>
 }
 
+// A trace takes one sweep for each scalar that components share, here the sum of squares, whatever the dimension:
+// Σ_k ∂(x_k |x|²)/∂x_k = n |x|² + ⟨x, 2x⟩.
+// CHECK-LABEL: keops.formula @trace_by_scalars(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<1000xf32, i>)
+// CHECK-NEXT:    %[[XX:.*]] = keops.mul %[[X]], %[[X]]
+// CHECK-NEXT:    %[[S:.*]] = keops.fold #keops.sum %[[XX]]
+// CHECK-NEXT:    %[[N:.*]] = keops.constant 1.000000e+03
+// CHECK-NEXT:    %[[DIRECT:.*]] = keops.mul %[[S]], %[[N]]
+// CHECK-NEXT:    %[[TWO:.*]] = keops.constant 2.0
+// CHECK-NEXT:    %[[TWICE:.*]] = keops.mul %[[X]], %[[TWO]]
+// CHECK-NEXT:    %[[C:.*]] = keops.mul %[[TWICE]], %[[X]]
+// CHECK-NEXT:    %[[SHARED:.*]] = keops.fold #keops.sum %[[C]]
+// CHECK-NEXT:    %[[T:.*]] = keops.add %[[DIRECT]], %[[SHARED]]
+// CHECK-NEXT:    keops.return %[[T]]
+keops.formula @trace_by_scalars(%x: !keops.vec<1000xf32, i>) -> !keops.vec<1xf32, i> {
+  %0 = keops.mul %x, %x : !keops.vec<1000xf32, i>, !keops.vec<1000xf32, i>
+  %1 = keops.fold #keops.sum %0 : !keops.vec<1000xf32, i>
+  %2 = keops.mul %x, %1 : !keops.vec<1000xf32, i>, !keops.vec<1xf32, i>
+  %one = keops.constant 1.0 : !keops.vec<1xf32>
+  %3 = keops.trace %2 wrt %x weights %one : !keops.vec<1000xf32, i>, !keops.vec<1000xf32, i>, !keops.vec<1xf32>
+  keops.return %3 : !keops.vec<1xf32, i>
+}
+
+// Weights are the cotangent that starts.
+// CHECK-LABEL: keops.formula @trace_with_weights(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<3xf32, i>, %[[W:.*]]: !keops.vec<3xf32>)
+// CHECK-NEXT:    %[[E:.*]] = keops.exp %[[X]]
+// CHECK-NEXT:    %[[P:.*]] = keops.mul %[[W]], %[[E]]
+// CHECK-NEXT:    %[[T:.*]] = keops.fold #keops.sum %[[P]]
+// CHECK-NEXT:    keops.return %[[T]]
+keops.formula @trace_with_weights(%x: !keops.vec<3xf32, i>, %w: !keops.vec<3xf32>) -> !keops.vec<1xf32, i> {
+  %0 = keops.exp %x : !keops.vec<3xf32, i>
+  %1 = keops.trace %0 wrt %x weights %w : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>, !keops.vec<3xf32>
+  keops.return %1 : !keops.vec<1xf32, i>
+}
+
+// Where components are made of each other otherwise, there is a tangent for each.
+// CHECK-LABEL: keops.formula @trace_by_components(
+// CHECK-SAME:    %[[X:.*]]: !keops.vec<2xf32, i>)
+// CHECK-DAG:     %[[X0:.*]] = keops.slice %{{.*}}[0, 1]
+// CHECK-DAG:     keops.return
+keops.formula @trace_by_components(%x: !keops.vec<2xf32, i>) -> !keops.vec<1xf32, i> {
+  %0 = keops.mul %x, %x : !keops.vec<2xf32, i>, !keops.vec<2xf32, i>
+  %1 = keops.reverse %0 : !keops.vec<2xf32, i>
+  %2 = keops.trace %1 wrt %x weights %x : !keops.vec<2xf32, i>, !keops.vec<2xf32, i>, !keops.vec<2xf32, i>
+  keops.return %2 : !keops.vec<1xf32, i>
+}
+
 //===----------------------------------------------------------------------===//
 // Totals
 //===----------------------------------------------------------------------===//

@@ -57,6 +57,7 @@ def Keops_FormulaFuncOp : Keops_Op<"formula", [IsolatedFromAbove, Symbol,
 def Keops_ReturnOp : Keops_Op<"return", [Pure, ReturnLike, Terminator,
     ParentOneOf<["::keops::FormulaFuncOp", "::keops::ProgramOp", "::keops::KernelOp"]>]> {
   let summary = "the results of a formula, a program or a kernel";
+  let description = [{Their types are those that the parent declares, in order.}];
   let arguments = (ins Variadic<Keops_Vec>:$operands);
   let assemblyFormat = "attr-dict ($operands^ `:` type($operands))?";
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
@@ -140,6 +141,32 @@ def Keops_DiffOp : Keops_Op<"diff", [Pure, DeclareOpInterfaceMethods<InferTypeOp
   let assemblyFormat = [{
     (`linear` $linear^)? $value `wrt` $variable `tangent` $tangent
         attr-dict `:` type($value) `,` type($variable) `,` type($tangent)
+  }];
+  let hasVerifier = 1;
+}
+
+def Keops_TraceOp : Keops_Op<"trace", [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>]> {
+  let summary = "how much each component changes with its own variable: Σ_k w_k ∂f_k/∂v_k";
+  let description = [{
+    `value` has the dimension of `variable`, `weights` the same or 1 (R1). The
+    result depends on what `value` and the weights depend on. `linear` as for
+    `keops.grad`.
+
+    Where components of `value` are made of each other only by way of scalars,
+    sums of components for the most part, the derivative is written out at once,
+    whatever the dimension; else one tangent for each component, of which there
+    may be 256.
+
+    Example:
+    ```mlir
+    %t = keops.trace %k wrt %x weights %w : <3xf32, ij>, <3xf32, i>, <1xf32>
+    ```
+  }];
+  let arguments = (ins Keops_Number:$value, Keops_Number:$variable, Keops_Number:$weights, UnitAttr:$linear);
+  let results = (outs Keops_Number:$result);
+  let assemblyFormat = [{
+    (`linear` $linear^)? $value `wrt` $variable `weights` $weights
+        attr-dict `:` type($value) `,` type($variable) `,` type($weights)
   }];
   let hasVerifier = 1;
 }

@@ -94,12 +94,12 @@ std::optional<std::vector<Declaration>> collectArguments(const Expression &root,
 ExpressionRef parseFormula(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases, const Vocabulary &vocabulary,
                            Diagnostic &error);
 
-/// `Sum_Reduction(formula, 0)` and its like; null if there is an error. The
-/// last integer is the category of the result: 0 keeps i, 1 keeps j.
+/// `Sum_Reduction(formula, 0)` and what is made of its like; null if there is an
+/// error. The last integer is the category of the result: 0 keeps i, 1 keeps j.
 ExpressionRef parseReduction(llvm::StringRef text, llvm::ArrayRef<Declaration> aliases, const Vocabulary &vocabulary,
                              Diagnostic &error);
 
-/// True for a reduction, and for a derivative of one.
+/// True if the formula holds a reduction and has rows: it depends on one index or none.
 bool isReduction(const Expression &root);
 /// The index that the rows of such a result run over; Parameter if it has one row.
 Category resultCategory(const Expression &root);

@@ -513,8 +513,8 @@ TEST_F(BuilderTest, FormulasMadeByProgramsAreChecked) {
   EXPECT_EQ(message(makeCall("Nonsense", {x})), "there is no operation 'Nonsense'");
   EXPECT_EQ(message(makeCall("Exp", {x, x})), "Exp takes 1 argument (formula), got 2");
   EXPECT_EQ(message(makeCall("Elem", {x, x})), "argument 2 of Elem is an integer, got something else");
-  EXPECT_EQ(message(makeCall("Exp", {makeReduction("Sum", x, Category::I)})),
-            "a reduction can only be the outermost operation, not a part of a formula");
+  EXPECT_EQ(message(makeCall("Exp", {makeReduction("ArgMin", x, Category::I)})),
+            "ArgMin gives numbers of rows, with which formulas do not compute");
   EXPECT_EQ(message(makeReduction("KMin", x, Category::I, 0)),
             "KMin keeps the K smallest values with K between 1 and 2147483647, got 0");
   EXPECT_EQ(message(makeReduction("Nonsense", x, Category::I)), "there is no reduction 'Nonsense'");

@@ -261,8 +261,6 @@ TEST(FormulaParserTest, StrayTextIsExplained) {
   EXPECT_EQ(message("*x"), "expected a formula, got '*'");
   EXPECT_EQ(message("x.T"), "the character '.' has no meaning in a formula outside of a number");
   EXPECT_EQ(message(std::string("x\0", 2)), "the character '?' has no meaning in a formula");
-  EXPECT_EQ(message("Exp(Sum_Reduction(x,0))"),
-            "a reduction can only be the outermost operation, not a part of a formula");
 }
 
 TEST(FormulaParserTest, NestingIsBounded) {
@@ -382,9 +380,13 @@ TEST(ReductionTest, ErrorsNameTheForm) {
             "SumSoftMaxWeight takes a weight formula besides its formula, got none");
   EXPECT_EQ(first(reduction("Summ_Reduction(x,0)")),
             "there is no reduction 'Summ_Reduction'; did you mean 'Sum_Reduction'?");
-  EXPECT_EQ(first(reduction("x+y")), "expected a reduction such as Sum_Reduction(formula, 0), got 'x'");
-  EXPECT_EQ(first(reduction("Sum_Reduction(x,0)+1")), "expected an operator or the end, got '+'");
-  EXPECT_EQ(first(reduction("")), "the reduction is empty");
+  EXPECT_EQ(first(reduction("x+y")), "expected a reduction such as Sum_Reduction(formula, 0), got the formula 'x+y'");
+  // What depends on both indices wants a reduction, whatever stands in it.
+  EXPECT_EQ(first(reduction("y+Sum_Reduction(x,0)")),
+            "expected a reduction such as Sum_Reduction(formula, 0), got the formula 'y+Sum_Reduction(x,0)'");
+  EXPECT_EQ(reduction("Sum_Reduction(x,0)+1"), "Add(Sum(x to Vi),1)");
+  EXPECT_EQ(reduction("Exp(-Sum_Reduction(Max_Reduction(x,0),1))"), "Exp(Minus(Sum(Max(x to Vi) to Vj)))");
+  EXPECT_EQ(first(reduction("")), "the formula is empty");
 }
 
 //===----------------------------------------------------------------------===//

@@ -68,7 +68,7 @@ protected:
     manager.addNestedPass<FormulaFuncOp>(createKeopsExpandDerivatives());
     ASSERT_TRUE(mlir::succeeded(manager.run(*module))) << text;
     module->walk([&](mlir::Operation *op) {
-      EXPECT_FALSE((llvm::isa<GradOp, DiffOp>(op))) << op->getName().getStringRef().str() << " is left";
+      EXPECT_FALSE((llvm::isa<GradOp, DiffOp, TraceOp>(op))) << op->getName().getStringRef().str() << " is left";
     });
   }
 
@@ -437,6 +437,48 @@ TEST_F(DifferentiateTest, SincIsSmoothAtZero) {
        T + "\n}\n");
   EXPECT_NEAR(evaluate({{{1e-3}}}, 0)[0][0], -1e-3 / 3, 1e-9);
   EXPECT_EQ(evaluate({{{0}}}, 1)[0][0], 0);
+}
+
+//===----------------------------------------------------------------------===//
+// Traces
+//===----------------------------------------------------------------------===//
+
+/// By scalars that components share, by one tangent for each component, and of what does not vary at all.
+TEST_F(DifferentiateTest, Traces) {
+  const char *const bodies[] = {
+      // A scalar in a product, and one made of a vector that another scalar is in.
+      "%s = keops.fold #keops.sum %x : V\n%a = keops.mul %x, %s : V, S\n%e = keops.exp %a : V\n"
+      "%t = keops.fold #keops.logsumexp %e : V\n%b = keops.div %e, %t : V, S\n%r = keops.sub %b, %s : V, S\n",
+      // The same scalar on both sides of an op, and as a replica.
+      "%m = keops.fold #keops.extremum<max> %x : V\n%b = keops.broadcast %m to 4 : S\n%q = keops.powf %m, %m : S, S\n"
+      "%a = keops.atan2 %b, %x : V, V\n%r = keops.mul %a, %q : V, S\n",
+      // A choice.
+      "%s = keops.fold #keops.sum %x : V\n%c = keops.cmp lt %x, %w : V, V\n%e = keops.sin %x : V\n"
+      "%r = keops.select %c, %s, %e : !keops.vec<4xi1>, S, V\n",
+      // Components that are made of each other.
+      "%a = keops.mul %x, %x : V, V\n%b = keops.reverse %a : V\n%r = keops.mul %b, %x : V, V\n",
+      "%a = keops.slice %x[1, 3] : V\n%b = keops.slice %x[0, 1] : V\n%c = keops.exp %a : !keops.vec<3xf64>\n"
+      "%d = keops.concat %b, %c : S, !keops.vec<3xf64>\n%r = keops.mul %d, %x : V, V\n",
+      "%r = keops.exp %w : V\n"};
+  for (std::string body : bodies)
+    for (std::string weights : {"w", "o"}) {
+      std::string V = vec(4, ""), S = vec(1, "");
+      std::string text = "keops.formula @f(%x: V, %w: V, %o: S) -> (V, S) {\n" + body +
+                         "%t9 = keops.trace %r wrt %x weights %" + weights + " : V, V, " +
+                         (weights == "w" ? "V" : "S") + "\nkeops.return %r, %t9 : V, S\n}\n";
+      std::string expanded;
+      for (char c : text)
+        expanded += c == 'V' ? V : c == 'S' ? S : std::string(1, c);
+      load(expanded);
+      std::vector<Array> arrays = {{draw(4)}, {draw(4)}, {{2}}};
+      double expected = 0;
+      for (unsigned k = 0; k < 4; ++k) {
+        Row one(4, 0.0);
+        one[k] = weights == "w" ? arrays[1][0][k] : 2;
+        expected += difference(arrays, 0, 0, k, 0, {one});
+      }
+      expectNear(evaluate(arrays, 1)[0][0], expected, body + weights);
+    }
 }
 
 //===----------------------------------------------------------------------===//
