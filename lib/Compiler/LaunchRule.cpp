@@ -136,7 +136,8 @@ namespace {
 /// Turns a program into the steps of an artifact, whose kernels are known.
 class ProgramReader {
 public:
-  ProgramReader(ProgramOp program, runtime::Artifact &artifact) : body(program.getBody().front()), artifact(artifact) {}
+  ProgramReader(ProgramOp program, runtime::Artifact &artifact)
+      : program(program), body(program.getBody().front()), artifact(artifact) {}
   void read(ArrayRef<std::vector<int64_t>> shapes);
 
 private:
@@ -145,7 +146,9 @@ private:
       return runtime::Axis::Parameter;
     return (set == IndexSet::J) == keepsJ ? runtime::Axis::Row : runtime::Axis::Column;
   }
-  runtime::ArgumentInfo describe(Value value) const;
+  runtime::ArgumentInfo describe(Value value);
+  int64_t kernelOf(CallOp call) const;
+  bool isWrittenAs(runtime::DType type, Value value);
   void place(Value value, runtime::StepArray::Kind kind, size_t number) {
     places[value] = {kind, static_cast<int64_t>(number)};
   }
@@ -153,6 +156,7 @@ private:
   void addCall(CallOp call, runtime::Step &step) const;
   void addMove(Operation *op, runtime::Step &step) const;
 
+  ProgramOp program;
   Block &body;
   runtime::Artifact &artifact;
   bool keepsJ = false;
@@ -162,19 +166,41 @@ private:
 
 static IndexSet indicesOf(Value value) { return cast<VecType>(value.getType()).getIndices(); }
 
-runtime::ArgumentInfo ProgramReader::describe(Value value) const {
+static runtime::DType arrayType(Type element) {
+  if (element.isInteger(64))
+    return runtime::DType::I64;
+  if (element.isF16() || element.isBF16())
+    return element.isF16() ? runtime::DType::F16 : runtime::DType::BF16;
+  return element.isF64() ? runtime::DType::F64 : runtime::DType::F32;
+}
+
+int64_t ProgramReader::kernelOf(CallOp call) const {
+  int64_t number = 0;
+  for (auto [n, kernel] : llvm::enumerate(artifact.kernels))
+    if (kernel.entry == call.getCallee())
+      number = static_cast<int64_t>(n);
+  return number;
+}
+
+/// The array that an op gives, or an argument.
+runtime::ArgumentInfo ProgramReader::describe(Value value) {
   auto type = cast<VecType>(value.getType());
-  Type element = type.getElementType();
-  runtime::DType number = element.isInteger(64) ? runtime::DType::I64
-                          : element.isF64()     ? runtime::DType::F64
-                                                : runtime::DType::F32;
-  return {axisOf(type.getIndices()), number, type.getDim()};
+  runtime::ArgumentInfo info = {axisOf(type.getIndices()), arrayType(type.getElementType()), type.getDim()};
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    info.type = arrayType(storageOf(program.getArgumentStorage(), argument.getArgNumber(), type));
+  else if (auto call = value.getDefiningOp<CallOp>())
+    info.type = artifact.kernels[kernelOf(call)].results[cast<OpResult>(value).getResultNumber()].type;
+  return info;
+}
+
+/// True if the op that makes `value` can write it as an array of this type, and nobody reads it as another one: rows
+/// are moved to arrays of any type.
+bool ProgramReader::isWrittenAs(runtime::DType type, Value value) {
+  return describe(value).type == type || (!value.getDefiningOp<CallOp>() && value.hasOneUse());
 }
 
 void ProgramReader::addCall(CallOp call, runtime::Step &step) const {
-  for (auto [n, kernel] : llvm::enumerate(artifact.kernels))
-    if (kernel.entry == call.getCallee())
-      step.kernel = static_cast<int64_t>(n);
+  step.kernel = kernelOf(call);
   step.rows = axisOf(indicesOf(call.getResult(0)));
   // Without a reduction there is one column, whatever it is.
   step.columns = call.getOver() ? axisOf(static_cast<IndexSet>(*call.getOver())) : runtime::Axis::Parameter;
@@ -223,13 +249,14 @@ void ProgramReader::read(ArrayRef<std::vector<int64_t>> shapes) {
     place(argument, runtime::StepArray::Kind::Argument, argument.getArgNumber());
     artifact.arguments.push_back(describe(argument));
   }
-  // Results are written where they belong, but for arguments and for what is given twice.
+  // Results are written where they belong, but for arguments, what is given twice, and what others read unrounded.
   SmallVector<std::pair<Value, size_t>> copies;
   for (auto [n, result] : llvm::enumerate(terminator->getOperands())) {
     runtime::ArgumentInfo info = describe(result);
+    info.type = arrayType(storageOf(program.getResultStorage(), n, result.getType()));
     std::vector<int64_t> shape = n < shapes.size() ? shapes[n] : std::vector<int64_t>{info.dim};
     artifact.results.push_back({info.type, info.dim, shape, info.axis});
-    if (places.contains(result))
+    if (places.contains(result) || !isWrittenAs(info.type, result))
       copies.emplace_back(result, n);
     else
       place(result, runtime::StepArray::Kind::Result, n);

@@ -161,11 +161,27 @@ LogicalResult ProgramOp::verify() {
   return success();
 }
 
-LogicalResult ProgramOp::verifyRegions() { return verifySignature(*this, getBody(), getResultTypes()); }
+LogicalResult ProgramOp::verifyRegions() {
+  if (failed(verifySignature(*this, getBody(), getResultTypes())) ||
+      failed(verifyStorage(*this, getArgumentStorageAttrName(), getArgumentStorage(), getBody().getArgumentTypes())))
+    return failure();
+  return verifyStorage(*this, getResultStorageAttrName(), getResultStorage(),
+                       getBody().front().getTerminator()->getOperandTypes());
+}
 
 //===----------------------------------------------------------------------===//
 // call
 //===----------------------------------------------------------------------===//
+
+/// The type of the numbers in the array that is a value of a program.
+static Type heldAs(Value value, Operation *program, SymbolTableCollection &symbols) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return storageOf(cast<ProgramOp>(program).getArgumentStorage(), argument.getArgNumber(), value.getType());
+  auto call = value.getDefiningOp<CallOp>();
+  auto formula = call ? symbols.lookupNearestSymbolFrom<FormulaFuncOp>(call, call.getCalleeAttr()) : FormulaFuncOp();
+  return storageOf(formula ? formula.getResultStorage() : std::nullopt,
+                   call ? cast<OpResult>(value).getResultNumber() : 0, value.getType());
+}
 
 LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   // What lowering makes of a formula has other names and types.
@@ -182,6 +198,11 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   for (auto [input, argument] : llvm::zip(getInputs(), body.getArguments()))
     if (input.getType() != argument.getType())
       return emitOpError("expects an operand of type ") << argument.getType() << ", got " << input.getType();
+  for (auto [n, input] : llvm::enumerate(getInputs())) {
+    Type expected = storageOf(formula.getArgumentStorage(), n, input.getType());
+    if (Type held = heldAs(input, (*this)->getParentOp(), symbols); held != expected)
+      return emitOpError("expects operand ") << n << " as an array of " << expected << ", got one of " << held;
+  }
   if (formula.getResultTypes().size() != getNumResults())
     return emitOpError("expects ") << formula.getResultTypes().size() << " results, as " << getCalleeAttr()
                                    << " has, got " << getNumResults();

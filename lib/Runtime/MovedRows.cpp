@@ -13,6 +13,7 @@
 
 #include "MovedRows.h"
 
+#include "keops/Runtime/Element.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include <algorithm>
@@ -45,6 +46,14 @@ char *inBatch(const StridedArray &array, int64_t batch, const MoveSizes &sizes) 
 
 char *element(const StridedArray &array, char *base, int64_t row, int64_t component) {
   return base + (row * array.rowStride + component * array.componentStride) * sizeOf(array.type);
+}
+
+/// Copies an element to an array that may be of another type.
+void copyElement(DType fromType, const char *from, DType toType, char *to) {
+  if (fromType == toType)
+    std::memcpy(to, from, sizeOf(fromType));
+  else
+    writeElement(toType, to, 0, readElement(fromType, from, 0));
 }
 
 int64_t numberAt(const StridedArray &numbers, char *base, int64_t row, int64_t component) {
@@ -84,26 +93,24 @@ struct PlaceList {
   }
 };
 
-template <typename Number>
+/// The sums over all places that name the row; `read` gives the number at an address.
+template <typename Read>
 void addPlaces(const PlaceList &list, int64_t row, const StridedArray &from, char *fromBase, int64_t positions,
-               const StridedArray &to, char *toBase, const MoveSizes &sizes, std::vector<double> &sums) {
-  int64_t size = to.dim / sizes.groups;
+               const MoveSizes &sizes, std::vector<double> &sums, Read &&read) {
+  int64_t size = static_cast<int64_t>(sums.size()) / sizes.groups;
   std::fill(sums.begin(), sums.end(), 0);
   for (int64_t n = list.starts[row]; n < list.starts[row + 1]; ++n) {
     int64_t other = list.places[n] / positions, position = list.places[n] % positions;
     for (int64_t c = 0; c < size; ++c)
-      sums[position % sizes.groups * size + c] +=
-          *reinterpret_cast<const Number *>(element(from, fromBase, other, position * size + c));
+      sums[position % sizes.groups * size + c] += read(element(from, fromBase, other, position * size + c));
   }
-  for (int64_t d = 0; d < to.dim; ++d)
-    *reinterpret_cast<Number *>(element(to, toBase, row, d)) = static_cast<Number>(sums[d]);
 }
 
 } // namespace
 
 void keops::runtime::gatherRows(const StridedArray &from, const StridedArray &numbers, const StridedArray &to,
                                 const MoveSizes &sizes, ThreadPool &pool) {
-  int64_t size = from.dim / sizes.groups, bytes = sizeOf(from.type);
+  int64_t size = from.dim / sizes.groups;
   forEachBlock(sizes, pool, [&](int64_t batch, int64_t begin, int64_t end) {
     char *fromBase = inBatch(from, batch, sizes), *numberBase = inBatch(numbers, batch, sizes),
          *toBase = inBatch(to, batch, sizes);
@@ -114,9 +121,10 @@ void keops::runtime::gatherRows(const StridedArray &from, const StridedArray &nu
         for (int64_t c = 0; c < size; ++c) {
           char *target = element(to, toBase, row, position * size + c);
           if (exists)
-            std::memcpy(target, element(from, fromBase, number, position % sizes.groups * size + c), bytes);
+            copyElement(from.type, element(from, fromBase, number, position % sizes.groups * size + c), to.type,
+                        target);
           else
-            std::memset(target, 0, bytes);
+            std::memset(target, 0, sizeOf(to.type));
         }
       }
   });
@@ -132,11 +140,16 @@ void keops::runtime::scatterRows(const StridedArray &from, const StridedArray &n
     int64_t blocks = (sizes.rows + rowsPerTask - 1) / rowsPerTask;
     pool.parallelFor(blocks, sizes.threads, [&](int64_t block, int worker) {
       int64_t end = std::min((block + 1) * rowsPerTask, sizes.rows);
-      for (int64_t row = block * rowsPerTask; row < end; ++row)
+      std::vector<double> &own = sums[worker];
+      auto add = [&](int64_t row, auto &&read) { addPlaces(list, row, from, fromBase, numbers.dim, sizes, own, read); };
+      for (int64_t row = block * rowsPerTask; row < end; ++row) {
         if (from.type == DType::F32)
-          addPlaces<float>(list, row, from, fromBase, numbers.dim, to, toBase, sizes, sums[worker]);
+          add(row, [](const char *place) { return *reinterpret_cast<const float *>(place); });
         else
-          addPlaces<double>(list, row, from, fromBase, numbers.dim, to, toBase, sizes, sums[worker]);
+          add(row, [&](const char *place) { return readElement(from.type, place, 0); });
+        for (int64_t d = 0; d < to.dim; ++d)
+          writeElement(to.type, element(to, toBase, row, d), 0, own[d]);
+      }
     });
   }
 }
@@ -147,6 +160,6 @@ void keops::runtime::copyRows(const StridedArray &from, const StridedArray &to, 
     char *fromBase = inBatch(from, batch, sizes), *toBase = inBatch(to, batch, sizes);
     for (int64_t row = begin; row < end; ++row)
       for (int64_t d = 0; d < to.dim; ++d)
-        std::memcpy(element(to, toBase, row, d), element(from, fromBase, row, d), sizeOf(from.type));
+        copyElement(from.type, element(from, fromBase, row, d), to.type, element(to, toBase, row, d));
   });
 }

@@ -37,7 +37,8 @@ namespace keops {
 using namespace mlir;
 using namespace keops;
 
-static IndexSet setOf(Value value) { return cast<VecType>(value.getType()).getIndices(); }
+static VecType typeOf(Value value) { return cast<VecType>(value.getType()); }
+static IndexSet setOf(Value value) { return typeOf(value).getIndices(); }
 
 namespace {
 
@@ -77,6 +78,8 @@ private:
   void store(Value value, Moment before);
   void collect(Moment moment, Step &step);
   bool isOnePass() const;
+  Type heldAs(Value value);
+  void setStorage(FormulaFuncOp part, const Step &step);
   void build();
 
   FormulaFuncOp formula;
@@ -86,6 +89,7 @@ private:
   llvm::DenseMap<Value, Moment> moments;
   llvm::DenseSet<Operation *> needed;
   llvm::DenseSet<Value> stored; ///< by some step, for others or as results
+  llvm::DenseSet<Value> read;   ///< by some step
 };
 
 } // namespace
@@ -260,10 +264,41 @@ bool Splitter::isOnePass() const {
          });
 }
 
+/// The type in which an array holds its numbers: between steps that of the arithmetic, so that nothing is rounded
+/// there.
+Type Splitter::heldAs(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return storageOf(formula.getArgumentStorage(), argument.getArgNumber(), value.getType());
+  Type own = typeOf(value).getElementType();
+  if (read.contains(value))
+    return own;
+  std::optional<Type> held;
+  for (auto [n, result] : llvm::enumerate(body.getTerminator()->getOperands()))
+    if (result == value) {
+      Type type = storageOf(formula.getResultStorage(), n, value.getType());
+      held = held.value_or(type) == type ? type : own;
+    }
+  return held.value_or(own);
+}
+
+void Splitter::setStorage(FormulaFuncOp part, const Step &step) {
+  Builder builder(part.getContext());
+  auto types = [&](auto &&values) { return llvm::map_to_vector(values, [&](Value value) { return heldAs(value); }); };
+  if (formula.getArgumentStorage())
+    part.setArgumentStorageAttr(builder.getTypeArrayAttr(types(step.inputs)));
+  if (formula.getResultStorage())
+    part.setResultStorageAttr(builder.getTypeArrayAttr(types(step.results)));
+}
+
 void Splitter::build() {
+  for (auto &[moment, group] : steps)
+    for (Step &step : group)
+      read.insert_range(step.move ? SmallVector<Value>(step.move->getOperands()) : step.inputs);
   OpBuilder builder(formula);
   auto program = ProgramOp::create(builder, formula.getLoc(), formula.getSymName(), body.getArgumentTypes());
   program.setResultTypesAttr(formula.getResultTypesAttr());
+  program.setArgumentStorageAttr(formula.getArgumentStorageAttr());
+  program.setResultStorageAttr(formula.getResultStorageAttr());
   OpBuilder calls = OpBuilder::atBlockEnd(&program.getBody().front());
   IRMapping arrays;
   arrays.map(body.getArguments(), program.getBody().getArguments());
@@ -289,6 +324,7 @@ void Splitter::build() {
       ReturnOp::create(builder, formula.getLoc(), results);
       SmallVector<Type> resultTypes = llvm::to_vector(TypeRange(ValueRange(results)));
       part.setResultTypesAttr(builder.getTypeArrayAttr(resultTypes));
+      setStorage(part, step);
 
       SmallVector<Value> operands = llvm::map_to_vector(step.inputs, [&](Value input) { return arrays.lookup(input); });
       auto over = step.kind.over ? ReducedIndexAttr::get(builder.getContext(), *step.kind.over) : ReducedIndexAttr();
@@ -320,10 +356,6 @@ LogicalResult Splitter::run() {
       collect(place->first, step);
   if (steps.empty() || isOnePass())
     return success();
-  // What one pass leaves for another would have to be rounded, or rows moved that nobody can read.
-  if (formula.getArgumentStorage() || formula.getResultStorage())
-    return formula.emitError("needs several passes over the pairs, which are not made yet for arrays of float16 and "
-                             "bfloat16; expected arrays of float32 or float64");
   build();
   return success();
 }

@@ -103,6 +103,10 @@ def Keops_ProgramOp : Keops_Op<"program", [IsolatedFromAbove, Symbol,
     `keops.gather` and of `keops.scatter total`. Which formula needs what of which
     one is the use of values.
 
+    How arrays hold arguments and results is said as for `keops.formula`. An array
+    in between is held as the formula says that makes it, which is as its readers
+    expect it (A1), or, of rows that are moved, as it is computed with.
+
     Example:
     ```mlir
     keops.program @gradient(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %e: !keops.vec<1xf32, i>)
@@ -116,7 +120,8 @@ def Keops_ProgramOp : Keops_Op<"program", [IsolatedFromAbove, Symbol,
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types);
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeArrayAttr:$result_types,
+                       OptionalAttr<TypeArrayAttr>:$argument_storage, OptionalAttr<TypeArrayAttr>:$result_storage);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

@@ -7,6 +7,7 @@
 
 #include "Runtime/MovedRows.h"
 #include "Runtime/TransposedRanges.h"
+#include "keops/Runtime/Element.h"
 #include "keops/Runtime/ThreadPool.h"
 
 #include "gtest/gtest.h"
@@ -71,6 +72,29 @@ TEST_F(MovedRows, ScattersToGroups) {
   EXPECT_EQ(to, (std::vector<float>{0, 2, 5, 8}));
 }
 
+/// Rows go from arrays of one type to arrays of another, rounded once, after they are added.
+TEST_F(MovedRows, ArraysOfOtherTypes) {
+  std::vector<float> from = {1 + 0x1p-9f, 0x1p-9f, 3}, widened(3, -1);
+  std::vector<int64_t> numbers = {1, 1, 0};
+  std::vector<uint16_t> shorts(3, 0x7fff);
+  StridedArray narrow = {reinterpret_cast<char *>(shorts.data()), DType::BF16, 3, 1, 1, 1, nullptr};
+  auto at = [&](int64_t n) { return readElement(DType::BF16, shorts.data(), n); };
+  gatherRows(view(from, 1), view(numbers, 1), narrow, sizesOf(3, 3), pool);
+  EXPECT_EQ(at(0), 0x1p-9);
+  EXPECT_EQ(at(2), 1);
+  // 1 + 2⁻⁸ lies between two numbers of 8 bits, and goes to the even one.
+  narrow.rows = 2;
+  scatterRows(view(from, 1), view(numbers, 1), narrow, sizesOf(2, 3), pool);
+  EXPECT_EQ(at(0), 3);
+  EXPECT_EQ(at(1), 1);
+  // Twice as much above 1 is a number; terms that were rounded first would add up to 1.
+  from = {1 + 0x1p-8f, 0x1p-8f, 3};
+  scatterRows(view(from, 1), view(numbers, 1), narrow, sizesOf(2, 3), pool);
+  EXPECT_EQ(at(1), 1 + 0x1p-7);
+  copyRows(narrow, view(widened, 1), sizesOf(2, 2), pool);
+  EXPECT_EQ(widened, (std::vector<float>{3, 1 + 0x1p-7f, -1}));
+}
+
 TEST_F(MovedRows, StridesAndBatches) {
   // Two batches of two rows, components one row apart, and row numbers that both batches share.
   std::vector<double> from = {0, 1, 10, 11, 20, 21, 30, 31}, to(8, -1);
@@ -101,9 +125,10 @@ TEST_F(MovedRows, TransposesAndSameBitsForAnyNumberOfThreads) {
     number = normal(random);
   for (float &number : c)
     number = normal(random);
-  gatherRows(view(x, dim), view(numbers, ranks * groups), view(gathered, ranks * dim), sizesOf(rows, columns, groups, 3),
-             pool);
-  scatterRows(view(c, ranks * dim), view(numbers, ranks * groups), view(one, dim), sizesOf(columns, rows, groups), pool);
+  gatherRows(view(x, dim), view(numbers, ranks * groups), view(gathered, ranks * dim),
+             sizesOf(rows, columns, groups, 3), pool);
+  scatterRows(view(c, ranks * dim), view(numbers, ranks * groups), view(one, dim), sizesOf(columns, rows, groups),
+              pool);
   double left = 0, right = 0;
   for (size_t n = 0; n < c.size(); ++n)
     left += static_cast<double>(gathered[n]) * c[n];
@@ -135,7 +160,8 @@ TEST(TransposedRanges, CountEachPairAsOften) {
     std::vector<int64_t> clusters, slices, intervals;
     int64_t begin = 0;
     while (begin < rows && random() % 8 != 0) {
-      int64_t first = std::min<int64_t>(rows, begin + random() % 3), end = std::min<int64_t>(rows, first + random() % 6);
+      int64_t first = std::min<int64_t>(rows, begin + random() % 3),
+              end = std::min<int64_t>(rows, first + random() % 6);
       clusters.insert(clusters.end(), {first, end});
       begin = end;
       for (unsigned n = random() % 4; n > 0; --n) {
