@@ -72,13 +72,13 @@ function(keops_tool name)
   set_property(GLOBAL APPEND PROPERTY KEOPS_TOOLS ${name}) # what the lit suite needs built
 endfunction()
 
-# Links LLVM's and MLIR's archives into `target`; what is left to the machine is the C library. Archives have no CMake
-# targets here, as those would bring the shared libraries along.
+# Links LLVM's and MLIR's archives into `target`; what is left to the machine are the C and C++ libraries. The latter is
+# not linked in: an exception must be the same thing in the library and in the program that catches it. Archives have no
+# CMake targets here, as those would bring the shared libraries along.
 function(keops_link_archives target)
   file(GLOB archives ${LLVM_LIBRARY_DIR}/libMLIR*.a ${LLVM_LIBRARY_DIR}/libLLVM*.a)
   target_link_libraries(${target} PRIVATE ${archives} libzstd.a libz.a)
-  target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--exclude-libs,ALL -Wl,--gc-sections
-    -Wl,--strip-all -Wl,-Bsymbolic)
+  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections -Wl,--strip-all -Wl,-Bsymbolic)
 endfunction()
 
 # What tools/package.sh packs lies in <build>/package and is not part of a build: the library, which shows nothing but

@@ -10,17 +10,25 @@ tar -C "$folder" -xf "$package"
 root=$(echo "$folder"/keops-*)
 say() { echo "package: $*"; }
 
-# Only the C library may be needed.
+# Only the C and C++ libraries may be needed, no newer ones than come with glibc 2.36.
 for file in "$root"/bin/keops-run "$root"/lib/libkeops.so; do
   needed=$(readelf -d "$file" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p')
   for library in $needed; do
     case $library in
-    libc.so.6 | libm.so.6 | ld-linux-x86-64.so.2 | libkeops.so) ;;
+    libc.so.6 | libm.so.6 | ld-linux-x86-64.so.2 | libstdc++.so.6 | libgcc_s.so.1 | libkeops.so) ;;
     *) echo "package: error: $(basename "$file") needs $library" >&2; exit 1 ;;
     esac
   done
+  newest=$(readelf -V "$file" | grep -o 'Name: GLIBC\(XX\)\?_[0-9.]*' | sed 's/Name: //' | sort -V | awk -F_ '
+    { newest[$1] = $2 } END { print newest["GLIBC"], newest["GLIBCXX"] }')
+  set -- $newest
+  if [ "$(printf '%s\n' "${1:-0}" 2.36 | sort -V | tail -1)" != 2.36 ] ||
+    [ "$(printf '%s\n' "${2:-0}" 3.4.30 | sort -V | tail -1)" != 3.4.30 ]; then
+    echo "package: error: $(basename "$file") needs GLIBC_${1:-0} and GLIBCXX_${2:-0}" >&2
+    exit 1
+  fi
 done
-say "needs the C library alone"
+say "needs the C and C++ libraries alone, GLIBC_2.36 and GLIBCXX_3.4.30 or older"
 
 # In a namespace where LLVM's folder is empty, if this machine allows that; always with an empty environment.
 inside="cd / && "
