@@ -12,3 +12,10 @@ import pytest
 def test_examples(name):
     found = doctest.testmod(importlib.import_module(f"keops.numpy.{name}"))
     assert found.attempted > 0 and found.failed == 0
+
+
+@pytest.mark.parametrize("name", ["genred", "kernels"])
+def test_examples_of_torch(name):
+    pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    found = doctest.testmod(importlib.import_module(f"keops.torch.{name}"))
+    assert found.attempted > 0 and found.failed == 0
