@@ -37,8 +37,8 @@ for name, kernel in {"gaussian": RBFKernel(), "matern": MaternKernel(nu=2.5)}.it
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     torch.manual_seed(3)
     losses = []
-    with settings.max_cholesky_size(0), settings.cg_tolerance(1e-8), settings.max_preconditioner_size(0), \
-            settings.deterministic_probes(True), settings.num_trace_samples(5):
+    with settings.max_cholesky_size(0), settings.cg_tolerance(1e-8), settings.eval_cg_tolerance(1e-8), \
+            settings.max_preconditioner_size(0), settings.deterministic_probes(True), settings.num_trace_samples(5):
         for _ in range(5):
             optimizer.zero_grad()
             loss = -objective(model(x), y)
