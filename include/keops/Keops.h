@@ -169,6 +169,8 @@ struct KEOPS_API CompileOptions {
   /// a simulator, which is for small sizes and finds faults.
   std::string target = "host";
   Sums sums = Sums::Blocks; ///< others are refused by reductions that do not add
+  /// On a GPU: its own functions, within some 1e-6 of the exact values, or functions as accurate as a CPU's.
+  bool fastMath = true;
 };
 
 /// An axis along which arrays are stacked, one for each batch. `stride` is in

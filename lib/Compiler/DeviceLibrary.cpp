@@ -73,7 +73,7 @@ static std::vector<std::string> possibleFiles() {
   return places;
 }
 
-llvm::Error keops::linkDeviceLibrary(llvm::Module &module) {
+llvm::Error keops::linkDeviceLibrary(llvm::Module &module, bool flushDenormals) {
   std::vector<std::string> missing;
   for (llvm::Function &function : module)
     if (function.isDeclaration() && function.getName().starts_with(kPrefix))
@@ -110,7 +110,6 @@ llvm::Error keops::linkDeviceLibrary(llvm::Module &module) {
       function->addFnAttr(llvm::Attribute::NoInline);
     }
   llvm::internalizeModule(module, [&](const llvm::GlobalValue &value) { return own.count(value.getName().str()) > 0; });
-  // Denormal numbers are flushed there as everywhere.
-  module.addModuleFlag(llvm::Module::Override, "nvvm-reflect-ftz", 1);
+  module.addModuleFlag(llvm::Module::Override, "nvvm-reflect-ftz", flushDenormals ? 1 : 0);
   return llvm::Error::success();
 }

@@ -27,7 +27,7 @@ void callDeviceLibrary(mlir::gpu::GPUModuleOp module);
 
 /// Brings the bodies of such functions into `module`. Without the library that is an error, which names the functions
 /// and the places where it was looked for; a module that calls none is left alone.
-llvm::Error linkDeviceLibrary(llvm::Module &module);
+llvm::Error linkDeviceLibrary(llvm::Module &module, bool flushDenormals);
 
 } // namespace keops
 

@@ -123,6 +123,15 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
+/// A change of sign is part of the instruction that reads it, unless it is to flush denormal numbers: then it is an
+/// addition. What reads it flushes them in any case.
+static std::string withFreeSigns(std::string text) {
+  static constexpr StringLiteral flushing = "neg.ftz.f32", plain = "neg.f32";
+  for (size_t at = text.find(flushing); at != std::string::npos; at = text.find(flushing, at))
+    text.replace(at, flushing.size(), plain);
+  return text;
+}
+
 llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr target) {
   MLIRContext *context = module.getContext();
   DialectRegistry registry;
@@ -158,11 +167,12 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
     return machine.takeError();
   code->setTargetTriple(llvm::Triple(kTriple));
   code->setDataLayout((*machine)->createDataLayout());
-  if (llvm::Error error = linkDeviceLibrary(*code))
+  bool fast = !module->getParentOp() || !module->getParentOp()->hasAttr("keops.accurate_math");
+  if (llvm::Error error = linkDeviceLibrary(*code, fast))
     return std::move(error);
   for (llvm::Function &function : *code)
     // One instruction for each multiplication, addition and exponential, none around it for denormal numbers.
-    if (!function.isDeclaration())
+    if (!function.isDeclaration() && fast)
       function.addFnAttr("denormal-fp-math-f32", "preserve-sign,preserve-sign");
   optimize(*code, **machine);
 
@@ -172,7 +182,7 @@ llvm::Expected<std::string> keops::emitPTX(gpu::GPUModuleOp module, TargetAttr t
   if ((*machine)->addPassesToEmitFile(emit, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
     return llvm::createStringError("LLVM writes no assembly for '" + target.getName() + "'");
   emit.run(*code);
-  return text.str().str();
+  return withFreeSigns(text.str().str());
 }
 
 gpu::GPUModuleOp keops::mergeGPUModules(ModuleOp module) {

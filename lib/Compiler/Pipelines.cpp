@@ -97,10 +97,12 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     KeopsSelectScheduleOptions schedule;
     schedule.target = options.target;
     schedule.rows = options.rows;
+    schedule.accurateMath = !options.fastMath;
     pm.addPass(createKeopsSelectSchedule(schedule));
     return;
   }
   case Phase::Tiled:
+    pm.addPass(createKeopsFoldScales());
     pm.addPass(createKeopsTile());
     pm.addPass(createCSEPass());
     return;

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/StringMap.h"
 
@@ -178,6 +179,34 @@ static LogicalResult rewriteAccess(Operation *op, SimLowering &lowering) {
   return success();
 }
 
+/// The start of an asynchronous copy from global to shared memory.
+static LogicalResult rewriteCopy(Operation *op, SimLowering &lowering) {
+  auto copy = cast<NVVM::CpAsyncOp>(op);
+  if (copy.getCpSize())
+    return op->emitError("the simulator copies a number of bytes that is known, but met ") << lowering.siteOf(op).text;
+  SimSite &site = lowering.siteOf(op);
+  site.bytes = site.alignment = copy.getSize();
+  site.space = SimSpace::Shared;
+  lowering.callSimulator(op, "keops_sim_copy", LLVM::LLVMVoidType::get(op->getContext()),
+                         {copy.getDst(), copy.getSrc()});
+  op->erase();
+  return success();
+}
+
+static LogicalResult rewriteCommit(Operation *op, SimLowering &lowering) {
+  lowering.callSimulator(op, "keops_sim_commit", LLVM::LLVMVoidType::get(op->getContext()), {});
+  op->erase();
+  return success();
+}
+
+static LogicalResult rewriteWait(Operation *op, SimLowering &lowering) {
+  Value groups = LLVM::ConstantOp::create(lowering.builder, op->getLoc(), lowering.builder.getI32Type(),
+                                          cast<NVVM::CpAsyncWaitGroupOp>(op).getNAttr());
+  lowering.callSimulator(op, "keops_sim_wait", LLVM::LLVMVoidType::get(op->getContext()), {groups});
+  op->erase();
+  return success();
+}
+
 /// A function of the C library, which the processor has as well.
 static LogicalResult rewriteCall(Operation *op, SimLowering &lowering) {
   auto call = cast<func::CallOp>(op);
@@ -300,6 +329,9 @@ static llvm::StringMap<SimulatedOp> makeTable() {
   table["llvm.load"] = {rewriteAccess<LLVM::LoadOp>, Kind::Load};
   table["llvm.store"] = {rewriteAccess<LLVM::StoreOp>, Kind::Store};
   table["llvm.getelementptr"] = {rewriteAddress, std::nullopt};
+  table["nvvm.cp.async.shared.global"] = {rewriteCopy, Kind::Copy};
+  table["nvvm.cp.async.commit.group"] = {rewriteCommit, Kind::Commit};
+  table["nvvm.cp.async.wait.group"] = {rewriteWait, Kind::Wait};
   table["func.call"] = {rewriteCall, std::nullopt};
   table["llvm.alloca"] = {rewriteLocal, Kind::Local};
   table["llvm.mlir.addressof"] = {rewriteAddressOf, std::nullopt};

@@ -105,6 +105,7 @@ void Kernel::Impl::makeSimulation() {
   auto module = build(core->context());
   CompilerOptions options;
   options.target = kSimulatedGPU.str();
+  options.fastMath = fastMath;
   auto made = compiler::simulateFormula(*module, options);
   if (!made)
     throw Error("on the simulator: " + llvm::toString(made.takeError()));
@@ -195,7 +196,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   });
   if (text) {
     key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" + runtime::nameOf(type) + "\nsums " +
-          std::to_string(static_cast<int>(options.sums)) + "\n" + *text;
+          std::to_string(static_cast<int>(options.sums)) + (options.fastMath ? "" : "\naccurate") + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
       key += argument.variable.str() + "\n";
     inMemory = device ? key + device->title() : key;
@@ -211,6 +212,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   kernel->type = type;
   kernel->target = target;
   kernel->sums = options.sums;
+  kernel->fastMath = options.fastMath;
   kernel->key = key;
   kernel->device = device;
   kernel->runnable = simulated || device || runsHere(target);

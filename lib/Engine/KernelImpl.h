@@ -103,6 +103,7 @@ struct Kernel::Impl {
   DType type;
   std::string target;
   Sums sums = Sums::Blocks;
+  bool fastMath = true;
   std::string key; ///< without the variant; empty when the formula is too large to print
   bool runnable = false;
   Variant many;

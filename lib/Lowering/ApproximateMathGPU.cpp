@@ -9,7 +9,8 @@
 // straight-line code serves as on a CPU. Everything becomes LLVM intrinsics
 // here: upstream's way from `math` to NVVM would call a device library even
 // where there is an instruction. `afn` on an intrinsic lets the back end take
-// the approximate one. Rare functions, and the arguments that a kernel does not
+// the approximate one, unless the module asks for accurate functions; then they
+// are those of a CPU. Rare functions, and the arguments that a kernel does not
 // reach, are calls of functions of the C library, as on a CPU. Code for a GPU
 // finds them in the device library, under other names (EmitPTX.cpp).
 //
@@ -18,6 +19,7 @@
 #include "MathKernels.h"
 #include "keops/Lowering/ApproximateMath.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -35,15 +37,15 @@ static bool isF32(Value value) { return getElementTypeOrSelf(value).isF32(); }
 
 namespace {
 
-/// Replaces an op on f32 or f64, scalar or vector, by what `emit` builds for it.
+/// Replaces an op on f32, scalar or vector, by what `emit` builds for it.
 template <typename OpTy>
 struct Emit : OpRewritePattern<OpTy> {
   using Function = std::function<Value(PatternRewriter &, OpTy)>;
   Emit(MLIRContext *context, Function emit) : OpRewritePattern<OpTy>(context, kOwn), emit(std::move(emit)) {}
 
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
-    if (!hasMathKernels(op.getType()))
-      return rewriter.notifyMatchFailure(op, "expected f32 or f64 or a vector of them with one dimension");
+    if (!hasMathKernels(op.getType()) || !isF32(op))
+      return rewriter.notifyMatchFailure(op, "expected f32 or a vector of it with one dimension");
     rewriter.replaceOp(op, emit(rewriter, op));
     return success();
   }
@@ -79,42 +81,41 @@ static void addEmit(RewritePatternSet &patterns, Function emit) {
   patterns.add<Emit<OpTy>>(patterns.getContext(), emit);
 }
 
-static Value emitExp2F32(OpBuilder &builder, Location loc, Value x) {
+static Value emitExp2(OpBuilder &builder, Location loc, Value x) {
   auto op = LLVM::Exp2Op::create(builder, loc, x.getType(), x);
   op.setFastmathFlags(LLVM::FastmathFlags::afn);
   return op;
 }
 
-static Value emitLog2F32(OpBuilder &builder, Location loc, Value x) {
+static Value emitLog2(OpBuilder &builder, Location loc, Value x) {
   auto op = LLVM::Log2Op::create(builder, loc, x.getType(), x);
   op.setFastmathFlags(LLVM::FastmathFlags::afn);
   return op;
 }
 
-void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns) {
-  populateApproximateMathPatterns(patterns, ApproximateMathOptions());
+/// The GPU's own functions: 2^x and log2 x, and others through a product.
+static void populateFastPatterns(RewritePatternSet &patterns) {
   addEmit<math::ExpOp>(patterns, [](PatternRewriter &rewriter, math::ExpOp op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
-    Value x = op.getOperand();
-    return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), m.mul(x, m.constant(1 / std::log(2.0))))
-                     : emitExp(m, x, ExpBase::E, op->hasAttr(kNeverPositiveAttr), /*plainNaNs=*/false);
+    return emitExp2(rewriter, op.getLoc(), m.mul(op.getOperand(), m.constant(1 / std::log(2.0))));
   });
   addEmit<math::Exp2Op>(patterns, [](PatternRewriter &rewriter, math::Exp2Op op) {
-    MathBuilder m(rewriter, op.getLoc(), op.getType());
-    return m.isF32() ? emitExp2F32(rewriter, op.getLoc(), op.getOperand())
-                     : emitExp(m, op.getOperand(), ExpBase::Two, op->hasAttr(kNeverPositiveAttr), /*plainNaNs=*/false);
+    return emitExp2(rewriter, op.getLoc(), op.getOperand());
   });
   addEmit<math::LogOp>(patterns, [](PatternRewriter &rewriter, math::LogOp op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
-    Value x = op.getOperand();
-    return m.isF32() ? m.mul(emitLog2F32(rewriter, op.getLoc(), x), m.constant(std::log(2.0)))
-                     : emitLog(m, x, ExpBase::E);
+    return m.mul(emitLog2(rewriter, op.getLoc(), op.getOperand()), m.constant(std::log(2.0)));
   });
   addEmit<math::Log2Op>(patterns, [](PatternRewriter &rewriter, math::Log2Op op) {
-    MathBuilder m(rewriter, op.getLoc(), op.getType());
-    return m.isF32() ? emitLog2F32(rewriter, op.getLoc(), op.getOperand()) : emitLog(m, op.getOperand(), ExpBase::Two);
+    return emitLog2(rewriter, op.getLoc(), op.getOperand());
   });
-  addIntrinsic<math::SqrtOp, LLVM::SqrtOp>(patterns, /*approximate=*/true);
+}
+
+void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns, bool fast) {
+  populateApproximateMathPatterns(patterns, ApproximateMathOptions());
+  if (fast)
+    populateFastPatterns(patterns);
+  addIntrinsic<math::SqrtOp, LLVM::SqrtOp>(patterns, /*approximate=*/fast);
   addIntrinsic<math::AbsFOp, LLVM::FAbsOp>(patterns);
   addIntrinsic<math::CeilOp, LLVM::FCeilOp>(patterns);
   addIntrinsic<math::CopySignOp, LLVM::CopySignOp>(patterns);
@@ -125,8 +126,15 @@ void keops::populateApproximateMathGPUPatterns(RewritePatternSet &patterns) {
 }
 
 LogicalResult keops::approximateMathGPU(Operation *module) {
+  bool fast = !module->getParentOp() || !module->getParentOp()->hasAttr("keops.accurate_math");
+  if (fast)
+    module->walk([](arith::DivFOp op) {
+      // Two instructions, within 2 ulp, instead of a function.
+      if (isF32(op))
+        op.setFastmath(op.getFastmath() | arith::FastMathFlags::afn);
+    });
   RewritePatternSet patterns(module->getContext());
-  populateApproximateMathGPUPatterns(patterns);
+  populateApproximateMathGPUPatterns(patterns, fast);
   FrozenRewritePatternSet frozen(std::move(patterns));
   // What is built for an op in the first turn has only single instructions left for the second.
   walkAndApplyPatterns(module, frozen);

@@ -89,7 +89,7 @@ private:
   mlir::LogicalResult checkLocalMemory();
 
   // Shared memory.
-  mlir::LLVM::GlobalOp createTile();
+  mlir::LLVM::GlobalOp createShared(llvm::StringRef name, int64_t width);
   mlir::Value tilePosition(mlir::Value column, int64_t offset);
   mlir::Value loadTile(mlir::Value value, mlir::Value column, LaneIndex d);
 
@@ -116,10 +116,14 @@ private:
   void emitCall();
   Bindings emitRows(bool forPairs);
   Bindings readArguments(mlir::Value row);
+  void layOutStaging();
+  void startCopies(mlir::Value firstColumn, mlir::Value numColumns);
+  Bindings readStaging(mlir::Value column);
   void emitColumnsOfTile(mlir::Value firstColumn, mlir::Value numColumns);
   void storeColumn(mlir::Value column, Bindings &values);
   Bindings readColumn(mlir::Value column, mlir::Value firstColumn, int64_t copy);
-  void emitTile(std::vector<MachineState> &states, mlir::Value first, mlir::Value count, const Bindings &rows);
+  mlir::Value columnsOfTile(mlir::Value first, mlir::Value end);
+  void emitTile(std::vector<MachineState> &states, mlir::Value first, mlir::Value end, const Bindings &rows);
   void emitPairs(std::vector<MachineState> &partial, mlir::Value first, mlir::Value count, const Bindings &rows);
   void emitColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value from, mlir::Value to,
                    int64_t chunk, int64_t turns, const Bindings &rows);
@@ -145,6 +149,7 @@ private:
   int64_t tileWidth = 0;        ///< … and with those that loops read
   llvm::MapVector<mlir::Value, int64_t> tileOffsets; ///< what pairs read of a column in shared memory
   llvm::SmallVector<mlir::Value> farValues;          ///< and what does not fit there
+  int64_t stagingWidth = 0;                          ///< numbers of a column that are copied ahead; 0: none is
 
   // Values of the function that is being built.
   mlir::gpu::GPUFuncOp function;
@@ -152,7 +157,7 @@ private:
   llvm::SmallVector<mlir::Value> outputs;
   mlir::Value rowEnd, firstInterval, endInterval, intervals, thread32;
   llvm::SmallVector<mlir::Value> rowNumbers; ///< of each lane; may lie beyond the end
-  mlir::Value tile;
+  mlir::Value tile, staging;
   Bindings callValues;
   std::map<std::pair<const void *, int64_t>, LocalArray> localArrays;
 };

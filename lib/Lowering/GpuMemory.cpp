@@ -55,7 +55,7 @@ GpuMapping::GpuMapping(KernelOp kernel, TargetAttr target)
       vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
       scalarLane(builder, loc, number, 1, schedule.getUnroll()) {
   // What is read of a column is next to each other, so some components a turn are read at once.
-  vectorLane.panel = scalarLane.panel = kWordBytes / 4;
+  vectorLane.panel = scalarLane.panel = vectorLane.levelPanel = scalarLane.levelPanel = kWordBytes / 4;
 }
 
 /// Whether any loop over components stays one.
@@ -93,6 +93,7 @@ void GpuMapping::layOut() {
     }
   wideInRegisters = running <= kRunningRegisters;
   layOutTile();
+  layOutStaging();
 }
 
 /// Short values first, packed into words that are read whole; each of the others begins a word. What does not fit into
@@ -138,6 +139,25 @@ void GpuMapping::layOutTile() {
   llvm::sort(byLength);
   for (auto [dim, n] : byLength)
     place(values[n], llvm::alignTo(tileWidth, widest));
+}
+
+/// The arguments of columns are copied ahead where the processor can (from sm_80 on), each number as it is, and where
+/// there is room for them beside the tile.
+void GpuMapping::layOutStaging() {
+  int generation = 0;
+  if (tileWidth == 0 || !farValues.empty() || !target.getName().starts_with("sm_") ||
+      target.getName().drop_front(3).consumeInteger(10, generation) || generation < 80)
+    return;
+  int64_t width = 0;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    if (!isOver(argument, IndexSet::J) || argument.use_empty())
+      continue;
+    if (storageOf(argument) != number)
+      return;
+    width += dimOf(argument);
+  }
+  if (schedule.getColumns() * (tileWidth + width) * byteSize(number) <= std::min(kMaxSharedBytes, target.getL1()))
+    stagingWidth = width;
 }
 
 LogicalResult GpuMapping::check() {
@@ -250,9 +270,9 @@ GpuMapping::LocalArray &GpuMapping::arrayOf(MapOp map, bool onLanes, int64_t cop
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-LLVM::GlobalOp GpuMapping::createTile() {
-  auto type = LLVM::LLVMArrayType::get(number, schedule.getColumns() * tileWidth);
-  return LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/false, LLVM::Linkage::Internal, "tile",
+LLVM::GlobalOp GpuMapping::createShared(StringRef name, int64_t width) {
+  auto type = LLVM::LLVMArrayType::get(number, schedule.getColumns() * width);
+  return LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/false, LLVM::Linkage::Internal, name,
                                 /*value=*/Attribute(), /*alignment=*/kWordBytes, kSharedSpace);
 }
 

@@ -12,6 +12,7 @@
 
 #include "GpuMapping.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 using namespace mlir;
@@ -48,11 +49,53 @@ Bindings GpuMapping::readArguments(Value row) {
   return values;
 }
 
+/// Starts to copy the arguments of columns to the staging area: of each thread those that it will ask for.
+void GpuMapping::startCopies(Value firstColumn, Value count) {
+  int64_t bytes = number.getIntOrFloatBitWidth() / 8;
+  auto each = loop(thread32, count, threads, [&](Value column) {
+    Value row = add(firstColumn, widen64(column)), place = mul(widen64(column), i64(stagingWidth));
+    int64_t offset = 0;
+    for (BlockArgument argument : kernel.getBody().getArguments()) {
+      if (cast<VecType>(argument.getType()).getIndices() != IndexSet::J || argument.use_empty())
+        continue;
+      const ArgumentAccess &access = arguments[argument.getArgNumber()];
+      Value first = mul(row, access.rowStride);
+      scalarLane.forEach(dimOf(argument), [&](LaneIndex d) {
+        Value component = scalarLane.position(d);
+        Value from = element(access.base, number, add(first, mul(component, access.componentStride)));
+        Value to = element(staging, number, add(add(place, i64(offset)), component));
+        NVVM::CpAsyncOp::create(builder, loc, to, from, bytes, NVVM::LoadCacheModifierKind::CA, /*cpSize=*/Value());
+      });
+      offset += dimOf(argument);
+    }
+  });
+  setUnroll(each, 1);
+  NVVM::CpAsyncCommitGroupOp::create(builder, loc);
+}
+
+/// The arguments of a column of this thread, from the staging area.
+Bindings GpuMapping::readStaging(Value column) {
+  Bindings values;
+  Value place = mul(widen64(column), i64(stagingWidth));
+  int64_t offset = 0;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    if (cast<VecType>(argument.getType()).getIndices() != IndexSet::J || argument.use_empty())
+      continue;
+    Value first = add(place, i64(offset));
+    ComponentSource component = [this, first](LaneIndex d) {
+      return load(staging, add(first, scalarLane.position(d)), number);
+    };
+    values[argument] = source(dimOf(argument), component, component);
+    offset += dimOf(argument);
+  }
+  return values;
+}
+
 /// Threads share the columns of a tile among them.
 void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
   auto each = loop(thread32, count, threads, [&](Value column) {
     Value row = add(firstColumn, widen64(column));
-    Bindings values = readArguments(row);
+    Bindings values = stagingWidth > 0 ? readStaging(column) : readArguments(row);
     scalarLane.indexNumbers = [row] { return row; };
     emitStage(StageKind::Cols, scalarLane, values, /*copy=*/0);
     scalarLane.indexNumbers = nullptr;
@@ -137,6 +180,9 @@ void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Va
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(op.getBody());
   unflatten(partial, op.getRegionIterArgs());
+  // Columns go through a loop over components together, so that what it reads of rows is read once for all. Without
+  // such a loop one follows the other, and what was read of a column is not needed any more.
+  bool together = llvm::any_of(body.getOps<ContractOp>(), [&](ContractOp op) { return !fitsRegisters(op.getCount()); });
   std::vector<StageEmitter> emitters;
   emitters.reserve(chunk); // They must not move: terms and maps point to them.
   SmallVector<Value> numbers;
@@ -149,8 +195,11 @@ void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Va
     bind(emitter, values);
     useMaps(emitter, c);
     numbers.push_back(column);
+    if (!together)
+      emitter.emit(body);
   }
-  StageEmitter::emitTogether(emitters, body);
+  if (together)
+    StageEmitter::emitTogether(emitters, body);
   for (auto [layout, state] : llvm::zip(layouts, partial)) {
     std::vector<AccumulateTerm> terms;
     SmallVector<ReductionTerm *> chunkTerms;
@@ -178,12 +227,27 @@ void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value first, Valu
   emitColumns(partial, first, whole, count, 1, 1, rows);
 }
 
+/// How many columns a tile from `first` on has.
+Value GpuMapping::columnsOfTile(Value first, Value end) {
+  Value left = arith::SubIOp::create(builder, loc, end, first);
+  return arith::TruncIOp::create(builder, loc, builder.getI32Type(),
+                                 arith::MinSIOp::create(builder, loc, left, i64(schedule.getColumns())));
+}
+
 /// The columns of one tile, added to the running states.
-void GpuMapping::emitTile(std::vector<MachineState> &states, Value first, Value count, const Bindings &rows) {
+void GpuMapping::emitTile(std::vector<MachineState> &states, Value first, Value end, const Bindings &rows) {
+  Value count = columnsOfTile(first, end);
+  if (stagingWidth > 0)
+    NVVM::CpAsyncWaitGroupOp::create(builder, loc, 0);
   if (tileWidth > 0) {
     gpu::BarrierOp::create(builder, loc);
     emitColumnsOfTile(first, count);
     gpu::BarrierOp::create(builder, loc);
+  }
+  if (stagingWidth > 0) {
+    // None after the last tile: a loop up to a negative number has no turn.
+    Value next = add(first, i64(schedule.getColumns()));
+    startCopies(next, columnsOfTile(next, end));
   }
   std::vector<MachineState> partial = makeStates(/*wide=*/false);
   for (auto [layout, state, earlier] : llvm::zip(layouts, partial, states))

@@ -451,14 +451,12 @@ SmallVector<LaneValue> MachineLane::contract(ReductionInterface reduction, int64
   };
   int64_t done = 0;
   if (count > std::max<int64_t>(unroll, 1)) {
-    // Some components a turn, so that the loop itself costs little.
-    constexpr int64_t kPanel = 8;
-    done = count / kPanel * kPanel;
-    auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(kPanel), flatten(states));
+    done = count / levelPanel * levelPanel;
+    auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(levelPanel), flatten(states));
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     unflatten(states, loop.getRegionIterArgs());
-    for (int64_t d = 0; d < kPanel; ++d)
+    for (int64_t d = 0; d < levelPanel; ++d)
       step(add(LaneIndex(loop.getInductionVar()), d));
     scf::YieldOp::create(builder, loc, flatten(states));
     unflatten(states, loop.getResults());

@@ -97,6 +97,8 @@ public:
   int64_t unroll;
   /// Turns of a loop of `forEach` that are one.
   int64_t panel = 1;
+  /// The same for a level, so that the loop itself costs little.
+  int64_t levelPanel = 8;
   /// The numbers of the rows or columns on the lanes as i64, in a stage that runs over one of them.
   std::function<mlir::Value()> indexNumbers;
   /// The state whose registers `ifAny` carries.

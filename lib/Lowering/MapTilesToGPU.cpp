@@ -12,9 +12,11 @@
 //   rows: load this thread's rows, rows stage
 //   state := neutral                                              sums in float64
 //   for each interval of columns, for each tile of it:
+//     wait for the copies of this tile
 //     barrier                                                     the last tile has been read
-//     for each column of this thread: load it, cols stage, store to shared memory
+//     for each column of this thread: cols stage, store to shared memory
 //     barrier
+//     start to copy the columns of the next tile
 //     partial := neutral
 //     for each column of the tile: pairs stage, accumulate into partial
 //     state := state ⊕ partial
@@ -28,7 +30,9 @@
 // table of blocks; pairs [begin, end) of columns; and for each batch and
 // argument the number of elements to the batch's first one.
 //
-// In shared memory a column's values are neighbours, padded so that 16 bytes
+// Each thread copies the columns for which it runs the cols stage, so that it
+// waits for itself only; where a processor has no asynchronous copies, the stage
+// loads them. In shared memory a column's values are neighbours, padded so that 16 bytes
 // are read at a time; one such read serves all rows of a thread. Only what
 // pairs read is there.
 //
@@ -39,7 +43,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ArrangeArithmetic.h"
 #include "GpuMapping.h"
 #include "MapTiles.h"
 
@@ -240,9 +243,11 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
 void GpuMapping::beginFunction() {
   auto module = gpu::GPUModuleOp::create(builder, loc, kernel.getSymName());
   builder.setInsertionPointToStart(module.getBody());
-  LLVM::GlobalOp tileGlobal;
+  LLVM::GlobalOp tileGlobal, stagingGlobal;
   if (tileWidth > 0)
-    tileGlobal = createTile();
+    tileGlobal = createShared("tile", tileWidth);
+  if (stagingWidth > 0)
+    stagingGlobal = createShared("staging", stagingWidth);
 
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext(), kGlobalSpace), size = builder.getI64Type();
   SmallVector<Type> types;
@@ -277,6 +282,8 @@ void GpuMapping::beginFunction() {
     rowNumbers.push_back(add(firstRow, i64(lane * threads)));
   if (tileGlobal)
     tile = LLVM::AddressOfOp::create(builder, loc, tileGlobal);
+  if (stagingGlobal)
+    staging = LLVM::AddressOfOp::create(builder, loc, stagingGlobal);
 }
 
 /// Arguments and results of this block's batch.
@@ -327,14 +334,12 @@ void GpuMapping::emitIntervals(std::vector<MachineState> &states) {
   Value interval = mul(each.getInductionVar(), i64(2));
   Value columnBegin = load(intervals, interval, builder.getI64Type());
   Value columnEnd = load(intervals, add(interval, i64(1)), builder.getI64Type());
+  if (stagingWidth > 0)
+    startCopies(columnBegin, columnsOfTile(columnBegin, columnEnd));
   auto tiles = scf::ForOp::create(builder, loc, columnBegin, columnEnd, i64(schedule.getColumns()), flatten(states));
   builder.setInsertionPointToStart(tiles.getBody());
   unflatten(states, tiles.getRegionIterArgs());
-  Value first = tiles.getInductionVar();
-  Value left = arith::SubIOp::create(builder, loc, columnEnd, first);
-  Value count = arith::TruncIOp::create(builder, loc, builder.getI32Type(),
-                                        arith::MinSIOp::create(builder, loc, left, i64(schedule.getColumns())));
-  emitTile(states, first, count, rows);
+  emitTile(states, tiles.getInductionVar(), columnEnd, rows);
   for (scf::ForOp loop : {tiles, each}) {
     if (loop.getNumResults() > 0) // A loop that carries nothing has its terminator already.
       scf::YieldOp::create(builder, loc, flatten(states));
@@ -346,7 +351,6 @@ void GpuMapping::emitIntervals(std::vector<MachineState> &states) {
 LogicalResult GpuMapping::run() {
   if (failed(check()))
     return failure();
-  arrangeArithmetic(kernel, IndexSet::I);
   layOut();
   beginFunction();
   emitCall();

@@ -83,7 +83,7 @@ std::optional<std::string> SimulatedMemory::allocate() {
   // Accesses are aligned, or stopped before their grains are looked at.
   int64_t factors = 16;
   for (const SimSite &site : program.sites)
-    if (site.kind == SimSite::Kind::Load || site.kind == SimSite::Kind::Store)
+    if (site.bytes > 0)
       factors |= site.bytes | site.alignment;
   while (!(factors >> grainShift & 1))
     ++grainShift;
@@ -142,14 +142,52 @@ bool SimulatedMemory::isLocal(uint16_t thread, uintptr_t address, int64_t bytes)
 
 std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer, uint32_t siteNumber) {
   const SimSite &site = program.sites[siteNumber];
-  uintptr_t address = reinterpret_cast<uintptr_t>(pointer);
-  bool isStore = site.kind == SimSite::Kind::Store;
+  const Region *region = nullptr;
+  return touch(thread, reinterpret_cast<uintptr_t>(pointer), siteNumber, site.kind == SimSite::Kind::Store, site.space,
+               region);
+}
+
+std::optional<std::string> SimulatedMemory::startCopy(uint16_t thread, void *to, void *from, uint32_t siteNumber) {
+  const SimSite &site = program.sites[siteNumber];
+  const Region *region = nullptr;
+  if (auto error =
+          touch(thread, reinterpret_cast<uintptr_t>(from), siteNumber, /*isStore=*/false, SimSpace::Global, region))
+    return error;
+  uintptr_t place = reinterpret_cast<uintptr_t>(to);
+  if (auto error = touch(thread, place, siteNumber, /*isStore=*/true, site.space, region))
+    return error;
+  std::memset(to, 0xff, site.bytes);
+  setCopied(*region, place, site.bytes, true);
+  return std::nullopt;
+}
+
+std::optional<std::string> SimulatedMemory::endCopy(uint16_t thread, void *to, void *from, uint32_t siteNumber) {
+  const SimSite &site = program.sites[siteNumber];
+  uintptr_t place = reinterpret_cast<uintptr_t>(to);
+  const Region *region = nullptr;
+  for (const Region &candidate : regions)
+    if (candidate.holds(place, site.bytes))
+      region = &candidate;
+  setCopied(*region, place, site.bytes, false);
+  std::memcpy(to, from, site.bytes);
+  // It is written now: others see it after the next barrier.
+  return recordTouch(thread, *region, place, siteNumber, /*isStore=*/true);
+}
+
+void SimulatedMemory::setCopied(const Region &region, uintptr_t address, int64_t bytes, bool copied) {
+  for (uintptr_t grain = grainOf(address); grain < grainOf(address + bytes); ++grain)
+    region.touches[grain - grainOf(region.start())].copied = copied;
+}
+
+std::optional<std::string> SimulatedMemory::touch(uint16_t thread, uintptr_t address, uint32_t siteNumber, bool isStore,
+                                                  SimSpace space, const Region *&region) {
+  const SimSite &site = program.sites[siteNumber];
   auto failHere = [&](const char *fault, const std::string &reason) {
     return std::string(fault) + ": " + describeThread(launch, block, thread) + (isStore ? " writes " : " reads ") +
            describePlace(thread, address, site.bytes) + reason + ", in " + site.text;
   };
 
-  const Region *region = nullptr;
+  region = nullptr;
   for (const Region &candidate : regions)
     if (candidate.holds(address, site.bytes)) {
       region = &candidate;
@@ -158,9 +196,9 @@ std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer
   bool local = !region && isLocal(thread, address, site.bytes);
   if (!region && !local)
     return failHere("out of bounds", "");
-  if (region && site.space != SimSpace::Generic && site.space != region->space)
-    return failHere("wrong address space", site.space == SimSpace::Shared ? ", through a pointer to shared memory"
-                                                                          : ", through a pointer to global memory");
+  if (region ? space != SimSpace::Generic && space != region->space : space != SimSpace::Generic)
+    return failHere("wrong address space", space == SimSpace::Shared ? ", through a pointer to shared memory"
+                                                                     : ", through a pointer to global memory");
   if (region && isStore && !region->writable)
     return failHere("store to read-only memory", "");
   if (uintptr_t excess = address % site.alignment)
@@ -168,13 +206,12 @@ std::optional<std::string> SimulatedMemory::touch(uint16_t thread, void *pointer
                                       std::to_string(site.alignment));
   if (local || !region->touches)
     return std::nullopt;
-  return recordTouch(thread, *region, address, siteNumber);
+  return recordTouch(thread, *region, address, siteNumber, isStore);
 }
 
 std::optional<std::string> SimulatedMemory::recordTouch(uint16_t thread, const Region &region, uintptr_t address,
-                                                        uint32_t siteNumber) {
+                                                        uint32_t siteNumber, bool isStore) {
   const SimSite &site = program.sites[siteNumber];
-  const bool isStore = site.kind == SimSite::Kind::Store;
 
   const uintptr_t firstGrain = grainOf(region.start());
   auto failHere = [&](const char *kind, uintptr_t grain, const std::string &reason) {
@@ -196,6 +233,11 @@ std::optional<std::string> SimulatedMemory::recordTouch(uint16_t thread, const R
   for (uintptr_t grain = grainOf(address); grain < end; ++grain) {
     Touch &touch = region.touches[grain - firstGrain];
     bool written = touch.writeEpoch >= firstEpoch;
+    // A mark of an earlier block means nothing any more.
+    if (touch.copied && written)
+      return failHere("asynchronous copy", grain,
+                      describeThread(launch, block, touch.writer) + " has not waited for, started in " +
+                          program.sites[touch.writeSite].text);
     if (region.space == SimSpace::Shared) {
       if (!isStore && !written)
         return failHere("unwritten shared memory", grain, "no thread of the block has written");
@@ -225,6 +267,7 @@ std::optional<std::string> SimulatedMemory::recordTouch(uint16_t thread, const R
     touch.writeEpoch = epoch;
     touch.writer = thread;
     touch.writeSite = siteNumber;
+    touch.copied = false;
   }
   return std::nullopt;
 }

@@ -56,6 +56,10 @@ public:
   /// Forgets what shared memory held; from here on, block `number` runs.
   void beginBlock(int64_t number);
   void passBarrier() { ++epoch; }
+  /// Starts an asynchronous copy, which leaves its place without a value, and
+  /// ends one; or returns why it must not.
+  std::optional<std::string> startCopy(uint16_t thread, void *to, void *from, uint32_t site);
+  std::optional<std::string> endCopy(uint16_t thread, void *to, void *from, uint32_t site);
   /// `bytes` at `begin` are memory of `thread` alone until its block ends.
   void addLocal(uint16_t thread, char *begin, int64_t bytes);
 
@@ -73,6 +77,7 @@ private:
     uint16_t writer;
     uint16_t reader, otherReader; // two different readers of `readEpoch`, or the same twice
     bool readByOtherBlock;
+    bool copied; // by an asynchronous copy that nobody waited for yet
   };
 
   /// A stretch of memory of one thread.
@@ -98,7 +103,11 @@ private:
 
   std::optional<std::string> addRegion(std::string name, char *begin, int64_t bytes, SimSpace space, bool writable);
   bool isLocal(uint16_t thread, uintptr_t address, int64_t bytes) const;
-  std::optional<std::string> recordTouch(uint16_t thread, const Region &region, uintptr_t address, uint32_t siteNumber);
+  std::optional<std::string> touch(uint16_t thread, uintptr_t address, uint32_t site, bool isStore, SimSpace space,
+                                   const Region *&region);
+  std::optional<std::string> recordTouch(uint16_t thread, const Region &region, uintptr_t address, uint32_t siteNumber,
+                                         bool isStore);
+  void setCopied(const Region &region, uintptr_t address, int64_t bytes, bool copied);
   /// Number of the grain at `address` among those of all memory.
   uintptr_t grainOf(uintptr_t address) const { return address >> grainShift; }
   std::string describePlace(uint16_t thread, uintptr_t address, int64_t bytes) const;

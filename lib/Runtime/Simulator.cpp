@@ -46,6 +46,14 @@ struct Fiber : SimThread {
   State state;
   uint16_t number; // in its block
   uint32_t site;   // where it waits
+  /// Asynchronous copies under way, and the numbers of those in each group.
+  struct Copy {
+    void *to, *from;
+    uint32_t site;
+  };
+  std::vector<Copy> copies;
+  std::vector<size_t> groups;
+
   uint64_t shuffleBits;
   int32_t shuffleOffset, shuffleWidth;
 };
@@ -263,6 +271,8 @@ void Simulation::startBlock(int64_t block) {
     fiber.simulation = this;
     fiber.number = static_cast<uint16_t>(number);
     fiber.state = Fiber::State::Ready;
+    fiber.copies.clear();
+    fiber.groups.clear();
 
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = stacks.stack(number);
@@ -396,6 +406,32 @@ static void enterAccess(SimThread *thread, void *address, uint32_t site) {
     fiber.simulation->leave(fiber);
 }
 
+static void enterCopy(SimThread *thread, void *to, void *from, uint32_t site) {
+  Fiber &fiber = *static_cast<Fiber *>(thread);
+  if ((fiber.simulation->fault = fiber.simulation->memory.startCopy(fiber.number, to, from, site)))
+    return fiber.simulation->leave(fiber);
+  fiber.copies.push_back({to, from, site});
+}
+
+static void enterCommit(SimThread *thread, uint32_t) {
+  Fiber &fiber = *static_cast<Fiber *>(thread);
+  size_t grouped = std::accumulate(fiber.groups.begin(), fiber.groups.end(), size_t(0));
+  fiber.groups.push_back(fiber.copies.size() - grouped);
+}
+
+static void enterWait(SimThread *thread, int32_t groups, uint32_t) {
+  Fiber &fiber = *static_cast<Fiber *>(thread);
+  while (static_cast<int64_t>(fiber.groups.size()) > groups) {
+    for (size_t n = 0; n < fiber.groups.front(); ++n) {
+      const Fiber::Copy &copy = fiber.copies[n];
+      if ((fiber.simulation->fault = fiber.simulation->memory.endCopy(fiber.number, copy.to, copy.from, copy.site)))
+        return fiber.simulation->leave(fiber);
+    }
+    fiber.copies.erase(fiber.copies.begin(), fiber.copies.begin() + static_cast<ptrdiff_t>(fiber.groups.front()));
+    fiber.groups.erase(fiber.groups.begin());
+  }
+}
+
 static void enterLocal(SimThread *thread, void *address, int64_t bytes, uint32_t) {
   Fiber &fiber = *static_cast<Fiber *>(thread);
   fiber.simulation->memory.addLocal(fiber.number, static_cast<char *>(address), bytes);
@@ -432,6 +468,9 @@ static uint64_t enterShuffle(SimThread *thread, uint64_t bits, int32_t offset, i
 
 std::vector<std::pair<const char *, void *>> keops::runtime::simulatorFunctions() {
   return {{"keops_sim_access", reinterpret_cast<void *>(enterAccess)},
+          {"keops_sim_copy", reinterpret_cast<void *>(enterCopy)},
+          {"keops_sim_commit", reinterpret_cast<void *>(enterCommit)},
+          {"keops_sim_wait", reinterpret_cast<void *>(enterWait)},
           {"keops_sim_local", reinterpret_cast<void *>(enterLocal)},
           {"keops_sim_barrier", reinterpret_cast<void *>(enterBarrier)},
           {"keops_sim_divide", reinterpret_cast<void *>(enterDivision)},

@@ -89,7 +89,7 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
     lanes /= 2;
   if (hasLoops && cost.memoryValues == 0 && chunk <= 2) {
     // Each row's component is read once for all columns of a step; fewer rows, if they would leave the nearest cache.
-    chunk = 16 / words;
+    chunk = (cost.stateValues > kUnroll ? 14 : 16) / words; // with long sums in memory, registers hold 14 by 8 terms
     if (cost.rowValues > kNearRow)
       lanes /= 2;
   }
@@ -113,7 +113,7 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
     lanes /= 2;
 
   int64_t columns = kTileBytes / std::max<int64_t>(cost.columnValues * bytes, 1);
-  columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(columns + 1) / 2, 16, 256);
+  columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(columns + 1) / 2, 16, 256) / chunk * chunk;
   return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, lanes * kThreads, columns, chunk, kUnroll);
 }
 
@@ -194,6 +194,8 @@ struct SelectSchedulePass : keops::impl::KeopsSelectScheduleBase<SelectScheduleP
       return signalPassFailure();
     }
     getOperation()->setAttr("keops.target", attr);
+    if (accurateMath)
+      getOperation()->setAttr("keops.accurate_math", UnitAttr::get(&getContext()));
     for (auto formula : getOperation().getOps<FormulaFuncOp>()) {
       int64_t expected = isOnce(formula) ? 1 : int64_t(rows);
       ScheduleAttr schedule = attr.getGpu() ? scheduleForGPU(formula) : scheduleForCPU(formula, attr, expected);

@@ -84,7 +84,7 @@ std::string Case::command() const {
   if (sums != Sums::Blocks)
     words += sums == Sums::Kahan ? " --sums kahan" : " --sums float64";
   if (target != "host")
-    words += " --target " + target;
+    words += " --accurate-math --target " + target;
   return words + " --seed " + std::to_string(seed) + " --no-cache --check";
 }
 

@@ -370,6 +370,8 @@ Verdict fuzz::judge(Workshop &workshop, const Case &test) {
   try {
     CompileOptions options;
     options.target = test.target;
+    // The reference's bounds are those of accurate functions.
+    options.fastMath = false;
     options.sums = test.sums;
     Kernel kernel = workshop.engine.compile(test.text(), test.aliases(), test.type, options);
     Arrays inputs(test);

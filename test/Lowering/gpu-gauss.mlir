@@ -1,7 +1,8 @@
 // RUN: keops-opt %s --keops-select-schedule=target=sm_90 --keops-tile --cse --keops-lower-stages --canonicalize --cse | FileCheck %s
 
 // A thread owns eight rows 128 apart, so that threads read neighbours; what lies beyond the end repeats the last row.
-// A column is four numbers in shared memory, written and read as one word, between barriers. Sums of a tile are f32
+// A column is four numbers in shared memory, written and read as one word, between barriers; the next one's are copied
+// ahead. Sums of a tile are f32
 // and tiles are added in f64.
 
 keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !keops.vec<1xf32, j>) -> !keops.vec<1xf32, i> {
@@ -43,13 +44,19 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 
 // CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %c1_i64 iter_args(%[[ALL:.*]] = %{{.*}}) -> (vector<8xf64>) : i64
 // CHECK: llvm.getelementptr %[[INTERVALS]]
+// CHECK: llvm.getelementptr %[[YBATCH]]
+// CHECK: nvvm.cp.async.shared.global
+// CHECK: nvvm.cp.async.commit.group
 // CHECK: scf.for %[[TILE:.*]] = %{{.*}} to %{{.*}} step %c256_i64 iter_args(%[[SUM:.*]] = %[[ALL]]) -> (vector<8xf64>) : i64
 // CHECK: %[[COUNT:.*]] = arith.trunci
+// CHECK: nvvm.cp.async.wait.group 0
 // CHECK: gpu.barrier
 // CHECK: scf.for %[[MINE:.*]] = %{{.*}} to %[[COUNT]] step %c128_i32
-// CHECK: llvm.getelementptr %[[YBATCH]]
 // CHECK: llvm.store %{{.*}} {alignment = 16 : i64} : vector<4xf32>, !llvm.ptr<3>
 // CHECK: gpu.barrier
+// CHECK: llvm.getelementptr %[[YBATCH]]
+// CHECK: nvvm.cp.async.shared.global
+// CHECK: nvvm.cp.async.commit.group
 // CHECK: %[[PARTIAL:.*]] = scf.for %{{.*}} = %c0_i32 to %[[COUNT]] step %c1_i32 iter_args({{.*}}) -> (vector<8xf32>) : i32
 // CHECK-COUNT-1: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<4xf32>
 // CHECK-NOT: llvm.load

@@ -16,6 +16,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -33,7 +34,7 @@ using keops::runtime::SimLaunch;
 inline std::unique_ptr<SimKernel> compile(const std::string &text, std::string &error, const std::string &name = "") {
   mlir::MLIRContext context;
   context.loadDialect<mlir::arith::ArithDialect, mlir::gpu::GPUDialect, mlir::LLVM::LLVMDialect,
-                      mlir::math::MathDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
+                      mlir::math::MathDialect, mlir::NVVM::NVVMDialect, mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context, "kernel.mlir");
   if (!module) {
     error = "does not parse";

@@ -81,6 +81,8 @@ struct Options {
                               cl::desc("processor to compile for: host (default), or one such as x86-64-v3, "
                                        "znver5 or neoverse-v2; a foreign one can be explained, not run; sim "
                                        "runs the code for a graphics processor on a simulator, for small sizes")};
+  cl::opt<bool> accurateMath{"accurate-math", cl::cat(howCategory),
+                             cl::desc("on a graphics processor: functions as accurate as a CPU's instead of its own")};
   cl::opt<int> threads{"threads", cl::value_desc("n"), cl::init(0), cl::cat(howCategory),
                        cl::desc("threads to use (default: one per core)")};
   cl::opt<bool> noCache{"no-cache", cl::cat(howCategory),
@@ -179,6 +181,7 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
   for (const Argument &argument : arguments)
     request.aliases.push_back(argument.alias);
   request.compiling.target = options.target;
+  request.compiling.fastMath = !options.accurateMath;
   if (options.sums != "blocks" && options.sums != "float64" && options.sums != "kahan")
     fail("--sums: expected blocks, float64 or kahan, got '" + options.sums + "'");
   request.compiling.sums = options.sums == "kahan"     ? Sums::Kahan

@@ -51,6 +51,8 @@ static cl::opt<std::string> type("dtype", cl::init("f32"), cl::value_desc("type"
                                  cl::desc("Type of the arrays of a formula in text: f16, bf16, f32 or f64"));
 static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::cat(category),
                              cl::desc("Few rows to expect in the result; 0 for many"));
+static cl::opt<bool> accurate("accurate-math", cl::cat(category),
+                              cl::desc("On a GPU: functions as accurate as a CPU's instead of its own"));
 static cl::opt<bool> operations("operations", cl::cat(category),
                                 cl::desc("Print the operations that formulas may call, and the arguments they take"));
 static cl::opt<std::string> output("o", cl::init("-"), cl::value_desc("file"), cl::cat(category),
@@ -144,6 +146,7 @@ int main(int argc, char **argv) {
   keops::CompilerOptions options;
   options.target = target;
   options.rows = rows;
+  options.fastMath = !accurate;
   std::string text;
   std::string name = product == "mlir" ? "formula" : std::string(product);
   if (std::optional<keops::Phase> phase = keops::phaseNamed(name)) {

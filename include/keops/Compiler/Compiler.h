@@ -26,6 +26,8 @@ struct CompilerOptions {
   std::string target = "host";
   /// 0: for many rows; else for about so few.
   int64_t rows = 0;
+  /// Functions of a GPU: its own, within some 1e-6 of the exact values, or as accurate as a CPU's.
+  bool fastMath = true;
 };
 
 /// A context with every dialect that the pipelines pass through.

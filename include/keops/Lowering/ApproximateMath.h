@@ -57,10 +57,12 @@ mlir::Value callMathLibrary(mlir::OpBuilder &builder, mlir::Location loc, llvm::
 
 /// Adds patterns that rewrite `math` ops on f32 and f64 inside a `gpu.module` to
 /// LLVM intrinsics that are GPU instructions, to arithmetic, or to calls of the C
-/// library. Ops that they build may need them once more.
-void populateApproximateMathGPUPatterns(mlir::RewritePatternSet &patterns);
+/// library. Ops that they build may need them once more. `fast`: what a GPU has as
+/// an instruction in f32 is that one, though it be less accurate.
+void populateApproximateMathGPUPatterns(mlir::RewritePatternSet &patterns, bool fast = true);
 
-/// Applies these patterns below `module`. Fails, with an error that names the
+/// Applies these patterns below `module`, the fast ones unless the module around
+/// it has the attribute `keops.accurate_math`. Fails, with an error that names the
 /// op, where an op has a type that kernels do not have.
 llvm::LogicalResult approximateMathGPU(mlir::Operation *module);
 

@@ -41,14 +41,14 @@ enum class SimSpace : uint8_t { Generic = 0, Global = 1, Shared = 3 };
 
 /// An operation that the simulator takes part in.
 struct SimSite {
-  enum class Kind : uint8_t { Load, Store, Local, Barrier, Division, Shuffle };
+  enum class Kind : uint8_t { Load, Store, Copy, Commit, Wait, Local, Barrier, Division, Shuffle };
   enum class Shuffle : uint8_t { Xor, Up, Down, Index };
 
   Kind kind = Kind::Barrier;
   std::string text;                   ///< the operation and where it stands, for people
-  int64_t bytes = 0;                  ///< Load and Store: how many bytes
-  int64_t alignment = 1;              ///< Load and Store: what the address was promised to be a multiple of
-  SimSpace space = SimSpace::Generic; ///< Load and Store: the space of the pointer
+  int64_t bytes = 0;                  ///< Load, Store and Copy: how many bytes
+  int64_t alignment = 1;              ///< the same: what the address was promised to be a multiple of
+  SimSpace space = SimSpace::Generic; ///< the same: the space of the pointer; of a copy, where it goes
   Shuffle shuffle = Shuffle::Xor;     ///< Shuffle: its mode
 };
 
@@ -97,6 +97,9 @@ void addSharedArray(SimProgram &program, SimSharedArray array);
 
 /// The functions that compiled code calls, to be defined under these names:
 ///   void keops_sim_access(SimThread *, void *address, i32 site)     before each load and store
+///   void keops_sim_copy(SimThread *, void *to, void *from, i32 site)         starts an asynchronous copy
+///   void keops_sim_commit(SimThread *, i32 site)                             makes a group of those not in one
+///   void keops_sim_wait(SimThread *, i32 groups, i32 site)                   for all groups but the last ones
 ///   void keops_sim_local(SimThread *, void *address, i64 bytes, i32 site)    for each array of the thread's own
 ///   void keops_sim_barrier(SimThread *, i32 site)
 ///   void keops_sim_divide(SimThread *, i32 permitted, i32 site)     before each integer division

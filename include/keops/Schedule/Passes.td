@@ -33,6 +33,8 @@ def KeopsSelectSchedule : Pass<"keops-select-schedule", "::mlir::ModuleOp"> {
            "Processor name as LLVM knows it, or `host`">,
     Option<"rows", "rows", "int64_t", "0",
            "Rows that the result will have, as a class: 0 for many">,
+    Option<"accurateMath", "accurate-math", "bool", "false",
+           "Say on the module that functions are to be accurate, where a GPU has faster ones">,
   ];
 }
 

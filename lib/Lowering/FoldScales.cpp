@@ -1,0 +1,137 @@
+//===- FoldScales.cpp - Exponentials as powers of two -*- C++ -*-===//
+//
+// Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A GPU raises 2 to a power in one instruction, and e after a multiplication.
+// That factor goes through sums, products and whatever is linear down to values
+// of rows or columns alone, where it costs nothing for a pair: of a square, its
+// root goes to what is squared.
+//
+//===----------------------------------------------------------------------===//
+
+#include "keops/Lowering/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Dominance.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/CSE.h"
+
+#include <cmath>
+
+namespace keops {
+#define GEN_PASS_DEF_KEOPSFOLDSCALES
+#include "keops/Lowering/Passes.h.inc"
+} // namespace keops
+
+using namespace mlir;
+using namespace keops;
+
+/// A scaled copy of a longer vector that is read for itself, too, would take more memory than the factor is worth.
+static constexpr int64_t kShortVector = 8;
+/// How far a factor goes, at most.
+static constexpr int kDeepest = 16;
+
+static VecType vecOf(Value value) { return cast<VecType>(value.getType()); }
+
+/// The operand, alone, in which `op` is linear and which may take a factor; none if there is no such.
+static std::optional<unsigned> linearOperand(Operation *op, llvm::function_ref<bool(Value)> isFree) {
+  for (unsigned n = 0; n < op->getNumOperands(); ++n) {
+    llvm::SmallBitVector alone(op->getNumOperands());
+    alone.set(n);
+    auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
+    auto known = dyn_cast<DifferentiableOpInterface>(op);
+    bool isLinear = arithmetic && !arithmetic.exponents().empty() ? arithmetic.exponents()[n] == 1
+                                                                  : known && known.isLinearIn(alone);
+    if (isLinear && isFree(op->getOperand(n)))
+      return n;
+  }
+  return std::nullopt;
+}
+
+/// The square of one operand.
+static bool isSquare(Operation *op) {
+  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
+  return arithmetic && arithmetic.exponents() == ArrayRef<int>({1, 1}) && op->getOperand(0) == op->getOperand(1);
+}
+
+static bool isSum(Operation *op) {
+  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
+  return arithmetic && !arithmetic.signs().empty();
+}
+
+/// True if a factor of `value`, which `user` reads, costs nothing for each pair.
+static bool isFree(Value value, Operation *user, int depth = 0) {
+  bool isOnlyUser = llvm::all_of(value.getUsers(), [&](Operation *other) { return other == user; });
+  if (vecOf(value).getIndices() != IndexSet::IJ)
+    return isOnlyUser || vecOf(value).getDim() <= kShortVector || value.getDefiningOp<ConstantOp>();
+  Operation *op = value.getDefiningOp();
+  if (!op || !isOnlyUser || depth == kDeepest)
+    return false;
+  auto operandIsFree = [&](Value operand) { return isFree(operand, op, depth + 1); };
+  if (isSum(op))
+    return llvm::all_of(op->getOperands(), operandIsFree);
+  if (isSquare(op))
+    return operandIsFree(op->getOperand(0));
+  return linearOperand(op, operandIsFree).has_value();
+}
+
+/// `value` times a positive factor, where that is free.
+static Value scale(OpBuilder &builder, Value value, double factor) {
+  Operation *op = value.getDefiningOp();
+  OpBuilder::InsertionGuard guard(builder);
+  if (op)
+    builder.setInsertionPointAfter(op);
+  else
+    builder.setInsertionPointToStart(cast<BlockArgument>(value).getOwner());
+  Location loc = value.getLoc();
+  if (vecOf(value).getIndices() != IndexSet::IJ) {
+    VecType type = vecOf(value).withDim(1).withIndices(IndexSet::None);
+    Value constant = ConstantOp::create(builder, loc, type, builder.getF64FloatAttr(factor));
+    return MulOp::create(builder, loc, value, constant);
+  }
+  SmallVector<Value> operands(op->getOperands());
+  auto operandIsFree = [&](Value operand) { return isFree(operand, op); };
+  if (isSum(op)) {
+    for (Value &operand : operands)
+      operand = scale(builder, operand, factor);
+  } else if (isSquare(op)) {
+    operands[0] = operands[1] = scale(builder, operands[0], std::sqrt(factor));
+  } else {
+    unsigned n = *linearOperand(op, operandIsFree);
+    operands[n] = scale(builder, operands[n], factor);
+  }
+  Operation *copy = builder.clone(*op);
+  copy->setOperands(operands);
+  return copy->getResult(0);
+}
+
+namespace {
+struct FoldScalesPass : keops::impl::KeopsFoldScalesBase<FoldScalesPass> {
+  void runOnOperation() override {
+    auto target = getOperation()->getAttrOfType<TargetAttr>("keops.target");
+    if (!target || !target.getGpu() || getOperation()->hasAttr("keops.accurate_math"))
+      return;
+    // What is computed for others, too, is one value with several users.
+    IRRewriter rewriter(&getContext());
+    DominanceInfo dominance(getOperation());
+    for (auto formula : getOperation().getOps<FormulaFuncOp>())
+      eliminateCommonSubExpressions(rewriter, dominance, formula);
+    SmallVector<ExpOp> exponentials;
+    getOperation().walk([&](ExpOp op) { exponentials.push_back(op); });
+    for (ExpOp op : exponentials) {
+      Value power = op.getOperand();
+      // In f64 a power of two is as much arithmetic as one of e.
+      if (!vecOf(power).getElementType().isF32() || vecOf(power).getIndices() != IndexSet::IJ || !isFree(power, op))
+        continue;
+      OpBuilder builder(op);
+      Value exponent = scale(builder, power, 1 / std::log(2.0));
+      op.replaceAllUsesWith(Exp2Op::create(builder, op.getLoc(), exponent).getResult());
+      op.erase();
+      // What has no user any more is no work: tiling leaves it out.
+    }
+  }
+};
+} // namespace
