@@ -5,12 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The library is looked for where toolkits are installed: by environment
-// variable, in the usual folders, and in the packages of a Python environment.
+// The library is looked for where toolkits are installed; see Toolkit.h.
 //
 //===----------------------------------------------------------------------===//
 
 #include "DeviceLibrary.h"
+
+#include "keops/Compiler/Toolkit.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -18,7 +19,6 @@
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Linker/Linker.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Transforms/IPO/Internalize.h"
 
@@ -51,23 +51,8 @@ void keops::callDeviceLibrary(gpu::GPUModuleOp module) {
 static std::vector<std::string> possibleFiles() {
   if (const char *file = std::getenv("KEOPS_DEVICE_LIBRARY"))
     return {file};
-  std::vector<std::string> places;
-  for (const char *name : {"CUDA_HOME", "CUDA_PATH"})
-    if (const char *folder = std::getenv(name))
-      places.push_back(folder);
-  places.insert(places.end(), {"/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr/lib/nvidia-cuda-toolkit"});
-  if (const char *environment = std::getenv("VIRTUAL_ENV")) {
-    // lib/python3.11/site-packages/nvidia/cuda_nvcc
-    std::error_code error;
-    std::string libraries = std::string(environment) + "/lib";
-    for (llvm::sys::fs::directory_iterator python(libraries, error), end; !error && python != end;
-         python.increment(error)) {
-      std::error_code none;
-      for (llvm::sys::fs::directory_iterator package(python->path() + "/site-packages/nvidia", none);
-           !none && package != end; package.increment(none))
-        places.push_back(package->path());
-    }
-  }
+  std::vector<std::string> places = chosenToolkits();
+  llvm::append_range(places, usualToolkits());
   for (std::string &place : places)
     place += "/nvvm/libdevice/libdevice.10.bc";
   return places;

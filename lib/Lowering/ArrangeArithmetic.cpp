@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ArrangeArithmetic.h"
+#include "Arithmetic.h"
 
 using namespace mlir;
 using namespace keops;
@@ -18,17 +19,22 @@ using namespace keops;
 /// −(v₀ + v₁ + …) = −v₀ − v₁ − …, where a product is subtracted as cheaply as it
 /// is added: the sign costs nothing then, wherever the sum is used.
 static void negateTerms(KernelOp kernel) {
-  SmallVector<NegOp> negations;
-  kernel.walk([&](NegOp op) { negations.push_back(op); });
-  for (NegOp op : negations) {
-    auto contract = op.getOperand().getDefiningOp<ContractOp>();
+  SmallVector<Operation *> negations;
+  kernel.walk([&](Operation *op) {
+    if (signsOf(op) == ArrayRef<int>(-1))
+      negations.push_back(op);
+  });
+  for (Operation *op : negations) {
+    auto contract = op->getOperand(0).getDefiningOp<ContractOp>();
     if (!contract || !contract->hasOneUse() || !contract.getReduction().isLinearIn(llvm::SmallBitVector(1, true)))
       continue;
     Operation *yield = contract.getBody().front().getTerminator();
     OpBuilder builder(yield);
-    yield->setOperand(0, NegOp::create(builder, op.getLoc(), yield->getOperand(0)));
-    op.replaceAllUsesWith(contract.getResult());
-    op.erase();
+    Operation *negated = builder.create(op->getLoc(), op->getName().getIdentifier(), yield->getOperand(0),
+                                        yield->getOperand(0).getType());
+    yield->setOperand(0, negated->getResult(0));
+    op->replaceAllUsesWith(contract->getResults());
+    op->erase();
   }
 }
 
@@ -36,17 +42,13 @@ static void negateTerms(KernelOp kernel) {
 /// broadcast first, the other one can be an operand in memory, which no register
 /// has to hold; processors that know this take it as the second one only.
 static void orderDifferences(KernelOp kernel, IndexSet laneIndex) {
-  kernel.walk([&](SubOp op) {
-    auto indices = [](Value value) { return cast<VecType>(value.getType()).getIndices(); };
-    bool squared = llvm::all_of(op->getUsers(), [&](Operation *user) {
-      auto product = dyn_cast<MulOp>(user);
-      return product && product.getLhs() == product.getRhs();
-    });
-    if (squared && contains(indices(op.getLhs()), laneIndex) && !contains(indices(op.getRhs()), laneIndex)) {
-      Value lhs = op.getLhs();
-      op.getLhsMutable().assign(op.getRhs());
-      op.getRhsMutable().assign(lhs);
-    }
+  auto isOnLanes = [&](Value value) { return contains(cast<VecType>(value.getType()).getIndices(), laneIndex); };
+  kernel.walk([&](Operation *op) {
+    if (signsOf(op) != ArrayRef<int>({1, -1}) || !llvm::all_of(op->getUsers(), isSquare))
+      return;
+    Value lhs = op->getOperand(0), rhs = op->getOperand(1);
+    if (isOnLanes(lhs) && !isOnLanes(rhs))
+      op->setOperands({rhs, lhs});
   });
 }
 

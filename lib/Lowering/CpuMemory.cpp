@@ -46,20 +46,8 @@ CpuMapping::CpuMapping(KernelOp kernel)
 }
 
 Type CpuMapping::slotType(const StateSlot &slot, bool wide) const {
-  MLIRContext *context = number.getContext();
-  switch (slot.kind) {
-  case StateSlot::Kind::Term:
-    return number;
-  case StateSlot::Kind::Sum:
-    // A tile is summed in the numbers' type and tiles in float64.
-    return wide ? Float64Type::get(context) : number;
-  case StateSlot::Kind::WideSum:
-    return Float64Type::get(context);
-  case StateSlot::Kind::Row:
-    // Row numbers within a tile are as wide as the numbers, so that one mask selects both.
-    return IntegerType::get(context, wide ? 64 : number.getIntOrFloatBitWidth());
-  }
-  llvm_unreachable("all kinds are handled");
+  // Row numbers within a tile are as wide as the numbers, so that one mask selects both.
+  return keops::slotType(slot, number, wide, number.getIntOrFloatBitWidth());
 }
 
 static int64_t byteSize(Type type) { return isa<LLVM::LLVMPointerType>(type) ? 8 : type.getIntOrFloatBitWidth() / 8; }

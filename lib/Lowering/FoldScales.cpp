@@ -12,6 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Arithmetic.h"
+
 #include "keops/Lowering/Passes.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -51,17 +53,6 @@ static std::optional<unsigned> linearOperand(Operation *op, llvm::function_ref<b
   return std::nullopt;
 }
 
-/// The square of one operand.
-static bool isSquare(Operation *op) {
-  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
-  return arithmetic && arithmetic.exponents() == ArrayRef<int>({1, 1}) && op->getOperand(0) == op->getOperand(1);
-}
-
-static bool isSum(Operation *op) {
-  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
-  return arithmetic && !arithmetic.signs().empty();
-}
-
 /// True if a factor of `value`, which `user` reads, costs nothing for each pair.
 static bool isFree(Value value, Operation *user, int depth = 0) {
   bool isOnlyUser = llvm::all_of(value.getUsers(), [&](Operation *other) { return other == user; });
@@ -71,7 +62,7 @@ static bool isFree(Value value, Operation *user, int depth = 0) {
   if (!op || !isOnlyUser || depth == kDeepest)
     return false;
   auto operandIsFree = [&](Value operand) { return isFree(operand, op, depth + 1); };
-  if (isSum(op))
+  if (!signsOf(op).empty())
     return llvm::all_of(op->getOperands(), operandIsFree);
   if (isSquare(op))
     return operandIsFree(op->getOperand(0));
@@ -94,7 +85,7 @@ static Value scale(OpBuilder &builder, Value value, double factor) {
   }
   SmallVector<Value> operands(op->getOperands());
   auto operandIsFree = [&](Value operand) { return isFree(operand, op); };
-  if (isSum(op)) {
+  if (!signsOf(op).empty()) {
     for (Value &operand : operands)
       operand = scale(builder, operand, factor);
   } else if (isSquare(op)) {

@@ -330,20 +330,7 @@ Value GpuMapping::toMemory(Value value, Value component, MachineLane &lane) {
 //===----------------------------------------------------------------------===//
 
 Type GpuMapping::slotType(const StateSlot &slot, bool wide) const {
-  MLIRContext *context = number.getContext();
-  switch (slot.kind) {
-  case StateSlot::Kind::Term:
-    return number;
-  case StateSlot::Kind::Sum:
-    // A tile is summed in the numbers' type and tiles in float64.
-    return wide ? Float64Type::get(context) : number;
-  case StateSlot::Kind::WideSum:
-    return Float64Type::get(context);
-  case StateSlot::Kind::Row:
-    // Row numbers within a tile are short, others those of the whole array.
-    return IntegerType::get(context, wide ? 64 : 32);
-  }
-  llvm_unreachable("all kinds are handled");
+  return keops::slotType(slot, number, wide, /*rowBits=*/32);
 }
 
 /// The running state if `wide`, else that of one tile.

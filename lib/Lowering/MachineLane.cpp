@@ -36,6 +36,23 @@ static constexpr int64_t kUnrolledCarriedLoop = 4;
 // MachineState
 //===----------------------------------------------------------------------===//
 
+Type keops::slotType(const StateSlot &slot, Type number, bool wide, unsigned rowBits) {
+  MLIRContext *context = number.getContext();
+  switch (slot.kind) {
+  case StateSlot::Kind::Term:
+    return number;
+  case StateSlot::Kind::Sum:
+    // A tile is summed in the numbers' type and tiles in float64.
+    return wide ? Float64Type::get(context) : number;
+  case StateSlot::Kind::WideSum:
+    return Float64Type::get(context);
+  case StateSlot::Kind::Row:
+    // Row numbers within a tile are short, others those of the whole array.
+    return IntegerType::get(context, wide ? 64 : rowBits);
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
 LaneValue MachineState::get(unsigned slot, LaneIndex element) {
   Value value = cells[slot].empty() ? load(slot, element) : cells[slot][element.constant];
   if (rowBase && getElementTypeOrSelf(value).isInteger()) {

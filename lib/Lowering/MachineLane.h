@@ -18,6 +18,10 @@
 
 namespace keops {
 
+/// Type of a slot's numbers: of the running state if `wide`, else of that of
+/// one tile of columns, whose row numbers have `rowBits` bits.
+mlir::Type slotType(const StateSlot &slot, mlir::Type number, bool wide, unsigned rowBits);
+
 /// A reduction's state in registers or in memory of one lane group, or a mix.
 /// Elements of slots in registers are SSA values that control flow carries.
 class MachineState : public ReductionState {

@@ -4,10 +4,12 @@
 what the compiled half takes, or raises an exception whose text names the option, what was expected and what came."""
 
 import difflib
+import math
+import numbers
 import operator
 import re
 import warnings
-from typing import Any, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple
 
 from keops import _keops
 
@@ -116,6 +118,53 @@ def find_target(backend: str, device_id: int) -> str:
     if backend not in GPU_BACKENDS:
         raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
     return "cuda" if device_id < 0 else f"cuda:{device_id}"
+
+
+# --- Ranges -----------------------------------------------------------------------------------------------------------
+
+RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
+
+
+def check_ranges(ranges: Any, noun: str, kind: type, library: str, is_whole: Callable[[Any], bool]) -> None:
+    """Whether these are six arrays of integers of fitting shapes; the compiled half checks what is in them.
+
+    :param noun: what the library calls an array; ``kind`` is its type.
+    :param is_whole: whether an array's numbers are integers.
+    """
+    expected = f"a tuple of the six {noun}s {', '.join(RANGES)}"
+    if not isinstance(ranges, (tuple, list)):
+        raise TypeError(f"ranges: expected {expected}, got {type(ranges).__name__}")
+    if len(ranges) != len(RANGES):
+        raise ValueError(f"ranges: expected {expected}, got {len(ranges)} entries")
+    for name, array in zip(RANGES, ranges):
+        if not isinstance(array, kind):
+            raise TypeError(f"ranges: expected {name} to be a {library} {noun}, got {type(array).__name__}")
+        if not is_whole(array):
+            # PyTorch says torch.float32, NumPy float32.
+            raise TypeError(f"ranges: expected {name} to be {'an' if noun[0] in 'aeiou' else 'a'} {noun} of integers, got "
+                            f"{str(array.dtype).rpartition('.')[2]}")
+        shape = tuple(array.shape)
+        if name.startswith("slices"):
+            if len(shape) != 1:
+                raise ValueError(f"ranges: expected {name} of shape (clusters,), got shape {shape}")
+        elif len(shape) != 2 or shape[1] != 2:
+            raise ValueError(f"ranges: expected {name} of shape (intervals, 2), each [begin, end), got shape {shape}")
+    for rows, slices in ((0, 1), (3, 4)):
+        if len(ranges[rows]) != len(ranges[slices]):
+            raise ValueError(f"ranges: expected {RANGES[slices]} to have one entry for each of the "
+                             f"{len(ranges[rows])} intervals of {RANGES[rows]}, got {len(ranges[slices])}")
+
+
+# --- Linear systems ---------------------------------------------------------------------------------------------------
+
+
+def check_solver_numbers(**given: Any) -> None:
+    """Whether the options of a solver, by name, are finite numbers of at least 0."""
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"{name}: expected a number, got {value!r}")
+        if not (value >= 0 and math.isfinite(value)):
+            raise refuse(name, "a finite number of at least 0", value)
 
 
 # --- Aliases ----------------------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ NONSENSE = {
     "KernelSolve('(x|y)*a', ['x = Vi(3)', 'y = Vj(3)', 'a = Vj(1)'], 'a', axis=1)(X, X, X[:, :1], alpha='a')":
         (TypeError, "alpha: expected a number, got 'a'"),
     "KernelSolve('(x|y)*a', ['x = Vi(3)', 'y = Vj(3)', 'a = Vj(1)'], 'a', axis=1)(X, X, X[:, :1], eps=-1)":
-        (ValueError, "eps: expected a number of at least 0, got -1"),
+        (ValueError, "eps: expected a finite number of at least 0, got -1"),
     # Clusters.
     "cluster.grid_cluster(np.ones((3, 4)), 1.)": (NotImplementedError, "x: expected points of at most 3 coordinates, got 4"),
     "cluster.grid_cluster(np.ones((3, 2)), 0)": (ValueError, "size: expected a positive number, got 0"),

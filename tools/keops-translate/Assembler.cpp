@@ -12,53 +12,38 @@
 
 #include "Assembler.h"
 
+#include "keops/Compiler/Toolkit.h"
+
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cstdlib>
 
 using namespace llvm;
+using namespace keops;
 
 static constexpr StringLiteral kProgram = "ptxas";
 
-/// Folders directly in `folder` whose names begin with `prefix`, with `rest` after them.
-static void addFolders(StringRef folder, StringRef prefix, StringRef rest, SmallVectorImpl<std::string> &places) {
-  std::error_code error;
-  SmallVector<std::string> found;
-  for (sys::fs::directory_iterator entry(folder, error), end; entry != end && !error; entry.increment(error))
-    if (sys::path::filename(entry->path()).starts_with(prefix))
-      found.push_back(entry->path() + rest.str());
-  llvm::sort(found, std::greater<>());
-  places.append(found);
-}
-
 /// Where to look, the first place first.
-static SmallVector<std::string> placesOf() {
-  SmallVector<std::string> places;
-  for (const char *variable : {"CUDA_HOME", "CUDA_PATH"})
-    if (const char *folder = std::getenv(variable))
-      places.push_back(std::string(folder) + "/bin");
+static std::vector<std::string> placesOf() {
+  std::vector<std::string> places;
+  auto add = [&](const std::vector<std::string> &toolkits) {
+    for (const std::string &folder : toolkits)
+      places.push_back(folder + "/bin");
+  };
+  add(chosenToolkits());
   if (const char *path = std::getenv("PATH")) {
     SmallVector<StringRef> parts;
     StringRef(path).split(parts, ':', -1, /*KeepEmpty=*/false);
     for (StringRef part : parts)
       places.push_back(part.str());
   }
-  places.push_back("/usr/local/cuda/bin");
-  addFolders("/usr/local", "cuda-", "/bin", places);
-  // Packages of a Python environment: <environment>/lib/python3.x/site-packages/nvidia/<package>/bin.
-  if (const char *environment = std::getenv("VIRTUAL_ENV")) {
-    SmallVector<std::string> libraries;
-    addFolders(std::string(environment) + "/lib", "python", "/site-packages/nvidia", libraries);
-    for (const std::string &library : libraries)
-      addFolders(library, "", "/bin", places);
-  }
+  add(usualToolkits());
   return places;
 }
 

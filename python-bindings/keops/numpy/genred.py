@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """``Genred``, and the ``generic_`` functions of older programs, for NumPy arrays."""
 
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy
 
 from keops import _keops, _options
+from keops._genred import GenredBase
 
 __all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
 
 
-class Genred:
+class Genred(GenredBase):
     """A reduction of a formula over one index of all pairs (i, j), as a function of arrays.
 
     With F_ij the value of ``formula``, a vector of D components, G_ij that of ``formula2``, of E components, and L rows
@@ -71,31 +72,9 @@ class Genred:
            [0]])
     """
 
-    def __init__(self, formula: str, aliases: Iterable[str], reduction_op: str = "Sum", axis: int = 0,
-                 dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
-                 cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
-                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
-                 use_fast_math: bool = True):
-        complex_type = _options.find_complex_type(dtype)
-        _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
-        for option, text in (("formula", formula), ("formula2", formula2)):
-            if not isinstance(text, str) and (option == "formula" or text is not None):
-                raise TypeError(f"{option}: expected formula text, got {text!r}")
-        kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
-        accumulator, compensated = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
-        complete, declarations = _options.complete_aliases(aliases, formula, formula2)
-        self.formula = formula
-        self.aliases = complete
-        self.reduction_op = reduction_op
-        self.opt_arg = opt_arg
-        self.formula2 = formula2
-        self._dtype = complex_type
-        self._sums = (accumulator or "auto", False, sum_scheme)
-        compiled = _keops.Callable(kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis),
-                                   accumulator, compensated, complex_type)
-        self.axis = compiled.axis
-        self._call = compiled.call
-        self._compiled = compiled
+    def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
+        self._compiled = _keops.Callable(*arguments, complex_type)
+        self._call = self._compiled.call
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one array per alias, in order of position.
@@ -135,51 +114,10 @@ class Genred:
             return self._call(args, out, ranges, _options.find_target(backend, device_id))
         return self._call(args, out, ranges)
 
-    def describe_code(self, dtype: str, phase: str = "explain") -> str:
-        """What the compiler makes of the reduction for arrays of a dtype.
-
-        :param dtype: "float32", "float64", "float16" or "bfloat16".
-        :param phase: "explain" for the schedule and the cost of a pair; otherwise the program after a phase: "formula",
-            "expanded", "simplified", "factorized", "split", "scheduled", "tiled", "staged", "approximated", "llvm",
-            "llvmir" or "asm".
-        """
-        return self._compiled.describe_code(dtype, phase)
-
-    def __repr__(self):
-        return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
-                f"opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
-
-    def __reduce__(self):
-        # Copies compile again, or find the code in the caches.
-        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
-                        self.formula2, None) + self._sums
-
-
-RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
-
 
 def _check_ranges(ranges: Any, axis: int) -> Tuple[numpy.ndarray, ...]:
-    """The three of the six arrays that a reduction over ``axis`` uses, as the compiled half takes them. It checks what
-    is in them."""
-    if not isinstance(ranges, (tuple, list)) or len(ranges) != len(RANGES):
-        got = f"{len(ranges)} entries" if isinstance(ranges, (tuple, list)) else f"{type(ranges).__name__}"
-        raise (ValueError if isinstance(ranges, (tuple, list)) else TypeError)(
-            f"ranges: expected a tuple of the six arrays {', '.join(RANGES)}, got {got}")
-    for name, array in zip(RANGES, ranges):
-        if not isinstance(array, numpy.ndarray):
-            raise TypeError(f"ranges: expected {name} to be a NumPy array, got {type(array).__name__}")
-        if array.dtype.kind not in "iu":
-            raise TypeError(f"ranges: expected {name} to be an array of integers, got {array.dtype}")
-        if name.startswith("slices"):
-            if array.ndim != 1:
-                raise ValueError(f"ranges: expected {name} of shape (clusters,), got shape {array.shape}")
-        elif array.ndim != 2 or array.shape[1] != 2:
-            raise ValueError(f"ranges: expected {name} of shape (intervals, 2), each [begin, end), "
-                             f"got shape {array.shape}")
-    for rows, slices in ((0, 1), (3, 4)):
-        if len(ranges[rows]) != len(ranges[slices]):
-            raise ValueError(f"ranges: expected {RANGES[slices]} to have one entry for each of the "
-                             f"{len(ranges[rows])} intervals of {RANGES[rows]}, got {len(ranges[slices])}")
+    """The three of the six arrays that a reduction over ``axis`` uses, as the compiled half takes them."""
+    _options.check_ranges(ranges, "array", numpy.ndarray, "NumPy", lambda array: array.dtype.kind in "iu")
     used = ranges[:3] if axis == 1 else ranges[3:]
     return tuple(numpy.ascontiguousarray(array, dtype=numpy.int64) for array in used)
 

@@ -64,11 +64,7 @@ class KernelSolve:
         :raises ValueError: K is not square; what ``Genred`` refuses.
         :raises TypeError: alpha or eps is no number.
         """
-        for name, value in (("alpha", alpha), ("eps", eps)):
-            if isinstance(value, bool) or not isinstance(value, (int, float, numpy.number)):
-                raise TypeError(f"{name}: expected a number, got {value!r}")
-            if not value >= 0:
-                raise _options.refuse(name, "a number of at least 0", value)
+        _options.check_solver_numbers(alpha=alpha, eps=eps)
         arguments = list(args)
         first = self._sum(*arguments, backend=backend, device_id=device_id, ranges=ranges)
         b = numpy.asarray(arguments[self.position])

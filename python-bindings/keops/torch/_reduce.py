@@ -50,24 +50,11 @@ class Call:
         of a row. Arguments that were added are described by ``extra``: what is constant may not know its index."""
         known = self._derived.get(dtype)
         if known is None:
-            arguments, results = self.compiled.signature("float32" if self.is_widened(dtype) else dtype)
+            arguments, results = self.compiled.signature(dtype)
             if self.extra:
                 arguments = self._root.signature(dtype)[0] + self.extra
             known = self._derived[dtype] = (arguments, results)
         return known
-
-    def is_widened(self, dtype: str) -> bool:
-        """Whether the engine has no such derivative for arrays of this type of 16 bits, so that float32 must be asked."""
-        if not self.extra or dtype not in ("float16", "bfloat16"):
-            return False
-        name = ("widened", dtype)
-        if name not in self._derived:
-            try:
-                self.compiled.signature(dtype)
-                self._derived[name] = False
-            except _keops.Error:
-                self._derived[name] = True
-        return self._derived[name]
 
     def place(self, chain: Chain, arguments: Sequence[Place]) -> int:
         """Where the derivative has rows: a gradient those of its variable, a tangent those of what it is one of."""
@@ -193,11 +180,7 @@ def choose(axis: int, ranges: Sequence[Tensor]) -> Optional[Tuple[Tensor, ...]]:
 
 
 def _compute(call: Call, ranges: Sequence[Tensor], tensors: Sequence[Tensor]) -> Tuple[Tensor, ...]:
-    tensors = tuple(tensors)
-    if call.extra and call.is_widened(_dtype_name(tensors[0])):
-        wide = _compute(call, ranges, [tensor.float() for tensor in tensors])
-        return tuple(result.to(tensors[0].dtype) for result in wide)
-    found = call.run(tensors, None, choose(call.compiled.axis, ranges))
+    found = call.run(tuple(tensors), None, choose(call.compiled.axis, ranges))
     return found if isinstance(found, tuple) else (found, )
 
 

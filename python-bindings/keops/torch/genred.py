@@ -2,39 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reductions of symbolic formulas, as functions of PyTorch tensors."""
 
-from typing import Any, Iterable, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
 from keops import _options
+from keops._genred import GenredBase
 from keops.torch import _reduce
 
-RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
+def _is_whole(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
 
 
 def check_ranges(ranges: Any) -> Tuple[Tensor, ...]:
-    """The six tensors as the compiled half takes them; it checks what is in them."""
-    if not isinstance(ranges, (tuple, list)):
-        raise TypeError(f"ranges: expected a tuple of the six tensors {', '.join(RANGES)}, got {type(ranges).__name__}")
-    if len(ranges) != len(RANGES):
-        raise ValueError(f"ranges: expected a tuple of the six tensors {', '.join(RANGES)}, got {len(ranges)} entries")
-    for name, tensor in zip(RANGES, ranges):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"ranges: expected {name} to be a PyTorch tensor, got {type(tensor).__name__}")
-        if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
-            raise TypeError(f"ranges: expected {name} to be a tensor of integers, got {str(tensor.dtype)[6:]}")
-        if name.startswith("slices"):
-            if tensor.ndim != 1:
-                raise ValueError(f"ranges: expected {name} of shape (clusters,), got shape {tuple(tensor.shape)}")
-        elif tensor.ndim != 2 or tensor.shape[1] != 2:
-            raise ValueError(f"ranges: expected {name} of shape (intervals, 2), each [begin, end), got shape "
-                             f"{tuple(tensor.shape)}")
-    for rows, slices in ((0, 1), (3, 4)):
-        if len(ranges[rows]) != len(ranges[slices]):
-            raise ValueError(f"ranges: expected {RANGES[slices]} to have one entry for each of the "
-                             f"{len(ranges[rows])} intervals of {RANGES[rows]}, got {len(ranges[slices])}")
+    """The six tensors as the compiled half takes them."""
+    _options.check_ranges(ranges, "tensor", Tensor, "PyTorch", _is_whole)
     return tuple(tensor.to(torch.int64).contiguous() for tensor in ranges)
 
 
@@ -72,7 +56,7 @@ def _as_pairs(tensor: Any) -> Any:
     return torch.view_as_real(tensor.resolve_conj()).flatten(-2)
 
 
-class Genred:
+class Genred(GenredBase):
     """A reduction of a formula over one index of all pairs (i, j), as a function of PyTorch tensors.
 
     The table of reductions, the shapes and the meaning of options are those of ``keops.numpy.Genred``; arguments and
@@ -109,33 +93,12 @@ class Genred:
             [ 10.,  12.]])
     """
 
-    def __init__(self, formula: str, aliases: Iterable[str], reduction_op: str = "Sum", axis: int = 0,
-                 dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
-                 cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
-                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
-                 use_fast_math: bool = True):
-        complex_type = _options.find_complex_type(dtype)
-        _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
-        for option, text in (("formula", formula), ("formula2", formula2)):
-            if not isinstance(text, str) and (option == "formula" or text is not None):
-                raise TypeError(f"{option}: expected formula text, got {text!r}")
-        kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
-        accumulator, compensated = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
-        complete, declarations = _options.complete_aliases(aliases, formula, formula2)
-        self.formula = formula
-        self.aliases = complete
-        self.reduction_op = reduction_op
-        self.opt_arg = opt_arg
-        self.formula2 = formula2
-        self._dtype = complex_type
-        self._sums = (accumulator or "auto", False, sum_scheme)
-        base = (kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis), accumulator,
-                compensated)
+    def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
         # Derivatives are those of real numbers.
-        self._call = _reduce.make((*base, None))
-        self._run = _reduce.make((*base, complex_type)).run if complex_type else self._call.run
+        self._call = _reduce.make((*arguments, None))
+        self._run = _reduce.make((*arguments, complex_type)).run if complex_type else self._call.run
         self._key = self._call.key
-        self.axis = self._call.compiled.axis
+        self._compiled = self._call.compiled
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
         """Computes the reduction for one tensor per alias, in order of position.
@@ -179,19 +142,6 @@ class Genred:
                                  f"{str(result.dtype)[6:]}, got shape {tuple(given.shape)} and {str(given.dtype)[6:]}")
             given.copy_(result)
         return out
-
-    def describe_code(self, dtype: str, phase: str = "explain") -> str:
-        """What the compiler makes of the reduction for tensors of a dtype; see ``keops.numpy.Genred.describe_code``."""
-        return self._call.compiled.describe_code(dtype, phase)
-
-    def __repr__(self):
-        return (f"Genred({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, axis={self.axis}, "
-                f"opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
-
-    def __reduce__(self):
-        # Copies compile again, or find the code in the caches.
-        return Genred, (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
-                        self.formula2, None) + self._sums
 
 
 def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:

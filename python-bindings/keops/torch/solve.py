@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Linear systems with the matrix of a formula, for PyTorch tensors, differentiable to any order."""
 
-import math
 from typing import Any, Iterable, List, Optional, Sequence
 
 import torch
@@ -183,11 +182,7 @@ class KernelSolve:
         :raises ValueError: K is not square; what ``Genred`` refuses.
         :raises TypeError: alpha or eps is no number.
         """
-        for name, value in (("alpha", alpha), ("eps", eps)):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise TypeError(f"{name}: expected a number, got {value!r}")
-            if not (value >= 0 and math.isfinite(value)):
-                raise _options.refuse(name, "a finite number of at least 0", value)
+        _options.check_solver_numbers(alpha=alpha, eps=eps)
         _options.check_backend(backend)
         call = self._sum._call
         if len(args) != len(self.aliases):

@@ -1,0 +1,60 @@
+# Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""What a ``Genred`` is for any library of arrays; a front says how it is compiled and called."""
+
+from typing import Any, Iterable, Optional, Tuple
+
+from keops import _keops, _options
+
+
+class GenredBase:
+    """The options of a reduction, checked, and the compiled reduction."""
+
+    _compiled: _keops.Callable
+
+    def __init__(self, formula: str, aliases: Iterable[str], reduction_op: str = "Sum", axis: int = 0,
+                 dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
+                 cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
+                 sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
+                 use_fast_math: bool = True):
+        complex_type = _options.find_complex_type(dtype)
+        _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
+        for option, text in (("formula", formula), ("formula2", formula2)):
+            if not isinstance(text, str) and (option == "formula" or text is not None):
+                raise TypeError(f"{option}: expected formula text, got {text!r}")
+        kind, k = _options.find_reduction(reduction_op, opt_arg, formula2)
+        accumulator, compensated = _options.find_accumulator(kind, reduction_op, dtype_acc, use_double_acc, sum_scheme)
+        complete, declarations = _options.complete_aliases(aliases, formula, formula2)
+        self.formula = formula
+        self.aliases = complete
+        self.reduction_op = reduction_op
+        self.opt_arg = opt_arg
+        self.formula2 = formula2
+        self._dtype = complex_type
+        self._sums = (accumulator or "auto", False, sum_scheme)
+        self._compile((kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis), accumulator,
+                       compensated), complex_type)
+        self.axis = self._compiled.axis
+
+    def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
+        """Sets ``_compiled``, from the arguments of ``_keops.Callable`` and the last of them."""
+        raise NotImplementedError
+
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        """What the compiler makes of the reduction for arrays of a dtype.
+
+        :param dtype: "float32", "float64", "float16" or "bfloat16".
+        :param phase: "explain" for the schedule and the cost of a pair; otherwise the program after a phase: "formula",
+            "expanded", "simplified", "factorized", "split", "scheduled", "tiled", "staged", "approximated", "llvm",
+            "llvmir" or "asm".
+        """
+        return self._compiled.describe_code(dtype, phase)
+
+    def __repr__(self) -> str:
+        return (f"{type(self).__name__}({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, "
+                f"axis={self.axis}, opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # Copies compile again, or find the code in the caches.
+        return type(self), (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
+                            self.formula2, None) + self._sums
