@@ -77,9 +77,11 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   tuning.LoopVectorization = false;
   tuning.SLPVectorization = false;
   llvm::PassInstrumentationCallbacks callbacks;
-  // It compares each load of a loop with each store; loads and stores that could be joined are joined already.
-  callbacks.registerShouldRunOptionalPassCallback(
-      [](StringRef name, llvm::Any) { return name != "LoopLoadEliminationPass"; });
+  // The first compares each load of a loop with each store; loads and stores that could be joined are joined already.
+  // The second looks through whole blocks for each load, to make vectors of what is one already.
+  callbacks.registerShouldRunOptionalPassCallback([](StringRef name, llvm::Any) {
+    return name != "LoopLoadEliminationPass" && name != "VectorCombinePass";
+  });
   llvm::PassBuilder builder(&machine, tuning, std::nullopt, &callbacks);
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(components);

@@ -384,7 +384,7 @@ void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, Mutable
 }
 
 void MachineLane::forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) {
-  if (count <= std::max<int64_t>(unroll, 1)) {
+  if (unrolls(count)) {
     for (int64_t d = 0; d < count; ++d)
       body(d);
     return;
@@ -467,7 +467,7 @@ SmallVector<LaneValue> MachineLane::contract(ReductionInterface reduction, int64
     }
   };
   int64_t done = 0;
-  if (count > std::max<int64_t>(unroll, 1)) {
+  if (!unrolls(count)) {
     done = count / levelPanel * levelPanel;
     auto loop = scf::ForOp::create(builder, loc, i64(0), i64(done), i64(levelPanel), flatten(states));
     OpBuilder::InsertionGuard guard(builder);

@@ -91,6 +91,8 @@ public:
   mlir::Value convert(mlir::Value value, mlir::Type elementType);
   mlir::Value index(int64_t value);
   mlir::Value i64(int64_t value);
+  /// True if so many components have code of their own each, and no loop.
+  bool unrolls(int64_t count) const { return count <= std::max<int64_t>(unroll, 1); }
   /// A position as i64.
   mlir::Value position(LaneIndex d);
 

@@ -35,20 +35,51 @@ Value StageEmitter::get(Value value, LaneIndex d) {
   return result;
 }
 
-void StageEmitter::emit(Block &block) {
-  for (Operation &op : block.without_terminator())
-    emit(&op);
+/// Where the maps end that follow `it`, have as many components, and of which none reads another.
+static Block::iterator endOfMaps(Block::iterator it, Block::iterator end) {
+  int64_t dim = cast<MapOp>(*it).getType().getDim();
+  llvm::SmallDenseSet<Value> results;
+  for (; it != end; ++it) {
+    auto map = dyn_cast<MapOp>(*it);
+    if (!map || map.getType().getDim() != dim)
+      break;
+    WalkResult reads = map.getBody().walk([&](Operation *op) {
+      return llvm::any_of(op->getOperands(), [&](Value operand) { return results.contains(operand); })
+                 ? WalkResult::interrupt()
+                 : WalkResult::advance();
+    });
+    if (reads.wasInterrupted())
+      break;
+    results.insert(map);
+  }
+  return it;
 }
 
+void StageEmitter::emit(Block::iterator begin, Block::iterator end) {
+  for (Block::iterator it = begin; it != end;) {
+    if (!isa<MapOp>(*it)) {
+      emit(&*it++);
+      continue;
+    }
+    bool isLoop = !lane.unrolls(cast<MapOp>(*it).getType().getDim());
+    Block::iterator next = isLoop ? endOfMaps(it, end) : std::next(it);
+    SmallVector<MapOp> maps;
+    for (; it != next; ++it)
+      maps.push_back(cast<MapOp>(*it));
+    emitMaps(maps);
+  }
+}
+
+void StageEmitter::emit(Block &block) { emit(block.begin(), std::prev(block.end())); }
+
 void StageEmitter::emitTogether(MutableArrayRef<StageEmitter> columns, Block &block) {
-  auto operations = block.without_terminator();
-  for (auto it = operations.begin(); it != operations.end();) {
-    auto level = std::find_if(it, operations.end(), [](Operation &op) { return isa<ContractOp>(op); });
+  Block::iterator end = std::prev(block.end());
+  for (Block::iterator it = block.begin(); it != end;) {
+    Block::iterator level = std::find_if(it, end, [](Operation &op) { return isa<ContractOp>(op); });
     for (StageEmitter &column : columns)
-      for (Operation &op : llvm::make_range(it, level))
-        column.emit(&op);
+      column.emit(it, level);
     it = level;
-    if (it != operations.end())
+    if (it != end)
       emitContract(columns, cast<ContractOp>(*it++));
   }
 }
@@ -60,6 +91,25 @@ void StageEmitter::emitContract(MutableArrayRef<StageEmitter> columns, ContractO
       [&](unsigned n, LaneIndex d) { return LaneValue{columns[n].emitComponent(contract.getBody(), d)}; });
   for (auto [column, result] : llvm::zip(columns, results))
     column.scalars[contract] = result.ssa;
+}
+
+void StageEmitter::emitMaps(ArrayRef<MapOp> maps) {
+  MachineState *registers = lane.registers;
+  lane.registers = nullptr;
+  for (MapOp map : maps) {
+    ComponentSource source = [this, map](LaneIndex d) { return loadMap(map, d); };
+    // A recurrence reads its own components.
+    if (map.getBody().getNumArguments() == 2)
+      sources[map.getBody().getArgument(1)] = source;
+    sources[map] = std::move(source);
+  }
+  lane.forEach(MapOp(maps.front()).getType().getDim(), [&](LaneIndex d) {
+    for (MapOp map : maps) {
+      Value value = emitComponent(map.getBody(), d);
+      storeMap(map, d, onLanes(map) ? lane.splat(value) : value);
+    }
+  });
+  lane.registers = registers;
 }
 
 Value StageEmitter::emitComponent(Region &region, LaneIndex d) {
@@ -78,20 +128,6 @@ void StageEmitter::emit(Operation *op) {
   }
   if (auto contract = dyn_cast<ContractOp>(op))
     return emitContract(*this, contract);
-  if (auto map = dyn_cast<MapOp>(op)) {
-    MachineState *registers = lane.registers;
-    lane.registers = nullptr;
-    ComponentSource source = [this, map](LaneIndex d) { return loadMap(map, d); };
-    if (map.getBody().getNumArguments() == 2)
-      sources[map.getBody().getArgument(1)] = source;
-    lane.forEach(map.getType().getDim(), [&](LaneIndex d) {
-      Value value = emitComponent(map.getBody(), d);
-      storeMap(map, d, onLanes(map) ? lane.splat(value) : value);
-    });
-    lane.registers = registers;
-    sources[map] = std::move(source);
-    return;
-  }
   if (auto number = dyn_cast<PositionOp>(op)) {
     scalars[number] = lane.number(position(number.getPosition())).ssa;
     return;

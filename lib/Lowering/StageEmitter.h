@@ -54,7 +54,10 @@ public:
   MachineLane &lane;
 
 private:
+  void emit(mlir::Block::iterator begin, mlir::Block::iterator end);
   void emit(mlir::Operation *op);
+  /// In one loop over their components.
+  void emitMaps(llvm::ArrayRef<MapOp> maps);
   static void emitContract(llvm::MutableArrayRef<StageEmitter> columns, ContractOp contract);
   LaneIndex position(mlir::Value index);
 
