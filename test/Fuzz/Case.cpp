@@ -142,6 +142,13 @@ ExpressionRef fuzz::rebuild(const ExpressionRef &root,
   return visit(root);
 }
 
+bool fuzz::hasReductionWithin(const frontend::Expression &root) {
+  int64_t count = 0;
+  frontend::forEachNode(
+      root, [&](const frontend::Expression &node) { count += node.kind == frontend::Expression::Kind::Reduction; });
+  return count > 1;
+}
+
 void fuzz::dropUnusedArguments(Case &test) {
   std::vector<bool> used(test.arguments.size(), false);
   frontend::forEachNode(*test.root, [&](const frontend::Expression &node) {

@@ -105,6 +105,9 @@ struct Case {
 /// are not replaced themselves.
 ExpressionRef rebuild(const ExpressionRef &root, llvm::function_ref<ExpressionRef(const ExpressionRef &)> change);
 
+/// True if the formula of a reduction, or of a derivative of one, has reductions of its own.
+bool hasReductionWithin(const frontend::Expression &root);
+
 /// Removes arguments that the formula does not use and numbers the others anew. An index without arguments has one row.
 void dropUnusedArguments(Case &test);
 

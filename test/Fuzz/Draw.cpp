@@ -87,6 +87,7 @@ private:
   run::RandomSource drawSource();
   Node leaf(std::optional<int64_t> dim = std::nullopt);
   Node operand();
+  Node reduced(const Node &node);
   std::vector<int64_t> drawList(int64_t dim);
   std::optional<frontend::Argument> drawArgument(char kind, std::vector<Node> &operands, int64_t list);
   bool apply(const std::string &name);
@@ -171,7 +172,19 @@ Drawer::Node Drawer::leaf(std::optional<int64_t> dim) {
 Drawer::Node Drawer::operand() {
   if (nodes.empty() || random.chance(0.4))
     return leaf();
-  return random.chance(0.7) ? nodes.back() : random.pick(nodes);
+  Node node = random.chance(0.7) ? nodes.back() : random.pick(nodes);
+  return random.chance(0.15) ? reduced(node) : node;
+}
+
+/// A reduction of what was made, as an operand; what was made if that has no meaning.
+Drawer::Node Drawer::reduced(const Node &node) {
+  frontend::ReductionInfo info = *frontend::findReduction(random.pick(reductions()));
+  if (info.weight == frontend::ReductionInfo::Weight::Required)
+    return node;
+  ExpressionRef formula = reduce(info.name.str(), node.formula, random.chance(0.5) ? Category::I : Category::J,
+                                 random.pick({1, 2, 3}), nullptr);
+  std::optional<int64_t> dim = meaning(formula);
+  return dim ? Node{formula, *dim} : node;
 }
 
 /// A shape for `dim` components, or some axes.
@@ -385,8 +398,9 @@ void Drawer::drawClusters() {
     reductions += llvm::isa<ReduceOp>(op);
     rowNumbers += llvm::isa<IndexOp>(op);
   });
-  // The interpreter's rows of i have no other numbers, and clusters are those of one reduction.
-  if (reductions != 1 || (rowNumbers > 0 && !reference.keepsI()))
+  // The interpreter's rows of i have no other numbers, clusters are those of one reduction, and the reference knows the
+  // columns of the rows that it is asked for, not those of others that a gather or a scatter needs.
+  if (reductions != 1 || !reference.reducesRowsAlone() || (rowNumbers > 0 && !reference.keepsI()))
     return;
   int64_t rows = reference.keepsI() ? test.rowsI : test.rowsJ, columns = reference.keepsI() ? test.rowsJ : test.rowsI;
   for (int64_t row = 0; row < rows;) {
@@ -466,6 +480,12 @@ bool Drawer::draw(const std::string &operation, const std::string &reduction, DT
       return false;
   if (!drawReduction(reduction))
     return false;
+  if (hasReductionWithin(*test.root)) {
+    // The reference makes a reduction anew for each row and column that needs it.
+    constexpr int64_t most = 40;
+    test.rowsI = std::min(test.rowsI, most);
+    test.rowsJ = std::min(test.rowsJ, most);
+  }
   if (!takesPart(operation))
     return false;
   dropUnusedArguments(test);

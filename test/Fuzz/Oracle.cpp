@@ -53,7 +53,8 @@ std::vector<int64_t> Reference::dims() {
 
 bool Reference::reducesRowsAlone() {
   auto reductions = formulaOf(*module).getBody().getOps<ReduceOp>();
-  return llvm::hasSingleElement(reductions) && (*reductions.begin()).getOver() == (keepsI() ? ReducedIndex::J : ReducedIndex::I);
+  return llvm::hasSingleElement(reductions) &&
+         (*reductions.begin()).getOver() == (keepsI() ? ReducedIndex::J : ReducedIndex::I);
 }
 
 std::vector<int64_t> Reference::columnsOf(int64_t row) const {

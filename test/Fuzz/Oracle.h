@@ -32,8 +32,8 @@ public:
   std::vector<InterpreterRow> row(int64_t batch, int64_t row);
   /// All results for one pair alone.
   std::vector<InterpreterRow> pair(int64_t batch, int64_t i, int64_t j);
-  /// True if there is one reduction, which gives the rows of the result; false too if they are gathered or scattered from
-  /// what it gives for the other index.
+  /// True if there is one reduction, which gives the rows of the result; false too if they are gathered or scattered
+  /// from what it gives for the other index.
   bool reducesRowsAlone();
   /// The columns that row `row` is reduced over, in the order in which they count.
   std::vector<int64_t> columnsOf(int64_t row) const;

@@ -90,6 +90,8 @@ static void addFormulas(const Case &test, std::vector<Case> &smaller) {
     if (isReduction) {
       if (node->name != "Sum" || node->arguments.size() > 1)
         replaceBy(frontend::makeReduction("Sum", node->arguments[0].formula(), node->output));
+      if (node != test.root.get())
+        replaceBy(node->arguments[0].formula());
       continue;
     }
     // By an operand, or by a variable.

@@ -54,7 +54,7 @@ namespace {
 /// What happened, and which names and ops took part.
 struct Summary {
   std::mutex mutex;
-  int64_t cases = 0, equal = 0, ambiguous = 0, refused = 0, mismatches = 0, transposed = 0;
+  int64_t cases = 0, equal = 0, ambiguous = 0, refused = 0, mismatches = 0, transposed = 0, nested = 0;
   int64_t numbers = 0, open = 0;
   std::map<std::string, int64_t> refusals;
   std::set<std::string> operations, reductions, ops;
@@ -76,6 +76,7 @@ void Summary::add(const Case &test, const Verdict &verdict) {
   numbers += verdict.compared;
   open += verdict.open;
   transposed += verdict.transposed;
+  nested += hasReductionWithin(*test.root);
   if (verdict.kind == Verdict::Refused)
     ++refusals[verdict.sentence];
   frontend::forEachNode(*test.root, [&](const frontend::Expression &node) {
@@ -108,7 +109,7 @@ bool Summary::print() {
   constexpr int64_t percent = 100;
   out << "seed " << seed << ": " << cases << " cases, " << equal << " equal, " << ambiguous << " ambiguous, " << refused
       << " refused, " << mismatches << " mismatches; " << numbers << " numbers compared, " << open << " open; "
-      << transposed << " transposes\n";
+      << transposed << " transposes, " << nested << " reductions within formulas\n";
   for (const auto &[sentence, times] : refusals)
     out << "refused " << times << " times: " << sentence << "\n";
   bool good = mismatches == 0;
