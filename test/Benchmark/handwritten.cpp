@@ -61,6 +61,11 @@ int keops_hw_gaussian_f64(int isa, const double *x, const double *y, const doubl
   return dispatch<double, double>(isa, &Loops::gaussianF64, {x, y, b, out, rowBegin, rowEnd, columns});
 }
 
+int keops_hw_gaussian_gradient_f32(int isa, const float *x, const float *y, const float *b, float *out,
+                                   int64_t rowBegin, int64_t rowEnd, int64_t columns) {
+  return dispatch<float, float>(isa, &Loops::gaussianGradientF32, {x, y, b, out, rowBegin, rowEnd, columns});
+}
+
 int keops_hw_logsumexp_f32(int isa, const float *x, const float *y, float *out, int64_t rowBegin, int64_t rowEnd,
                            int64_t columns) {
   return dispatch<float, float>(isa, &Loops::logSumExpF32, {x, y, nullptr, out, rowBegin, rowEnd, columns});

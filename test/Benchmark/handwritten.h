@@ -27,7 +27,8 @@ namespace keops::handwritten {
 
 /// The arguments of a reduction in element type T with results of type R. A
 /// formula without b ignores it.
-template <typename T, typename R> struct Call {
+template <typename T, typename R>
+struct Call {
   const T *x;
   const T *y;
   const T *b;
@@ -46,6 +47,7 @@ constexpr int numNeighbours = 10;
 struct Loops {
   void (*gaussianF32)(const Call<float, float> &);
   void (*gaussianF64)(const Call<double, double> &);
+  void (*gaussianGradientF32)(const Call<float, float> &);
   void (*logSumExpF32)(const Call<float, float> &);
   void (*laplacianF32)(const Call<float, float> &);
   void (*cauchyF32)(const Call<float, float> &);
@@ -60,8 +62,8 @@ extern const Loops avx2Loops, avx512Loops;
 /// What an entry point returns.
 enum KeopsHwStatus {
   KeopsHwOk = 0,
-  KeopsHwNoSuchIsa = 1,   ///< this processor cannot run `isa`
-  KeopsHwBadSize = 2,     ///< a negative size, or columns beyond 2^31 - 1
+  KeopsHwNoSuchIsa = 1, ///< this processor cannot run `isa`
+  KeopsHwBadSize = 2,   ///< a negative size, or columns beyond 2^31 - 1
 };
 
 /// Widest instruction set that this processor runs: 512, 256 (AVX2 and FMA), or
@@ -73,6 +75,9 @@ KEOPS_HW_API int keops_hw_gaussian_f32(int isa, const float *x, const float *y, 
                                        int64_t rowBegin, int64_t rowEnd, int64_t columns);
 KEOPS_HW_API int keops_hw_gaussian_f64(int isa, const double *x, const double *y, const double *b, double *out,
                                        int64_t rowBegin, int64_t rowEnd, int64_t columns);
+/// The same, and its gradient in x_i; `out` is rows × 4, the value first.
+KEOPS_HW_API int keops_hw_gaussian_gradient_f32(int isa, const float *x, const float *y, const float *b, float *out,
+                                                int64_t rowBegin, int64_t rowEnd, int64_t columns);
 /// log Σ_j exp(-|x_i - y_j|²), D = 3.
 KEOPS_HW_API int keops_hw_logsumexp_f32(int isa, const float *x, const float *y, float *out, int64_t rowBegin,
                                         int64_t rowEnd, int64_t columns);
