@@ -28,6 +28,8 @@ from pathlib import Path
 
 PEERS = ["Keops", "hand-written", "PyKeOps", "NumPy"]
 THREAD_VARIABLES = ["KEOPS_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+# Threads of a peer that has no work sleep, and do not take the next one's cores while it is timed.
+IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
 
 
 def parse_arguments():
@@ -168,7 +170,7 @@ def run_worker(worker, options, threads, cache, peers=None, package=None, seed=0
     command += ["--package", package] if package else []
     # Both packages keep what they compile here, each in a folder of its own.
     environment = dict(os.environ, KEOPS_CACHE_FOLDER=cache, PYKEOPS_VERBOSE="0", KEOPS_VERBOSE="0")
-    environment.update({name: str(threads) for name in THREAD_VARIABLES})
+    environment.update({name: str(threads) for name in THREAD_VARIABLES}, **IDLE_THREADS)
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True,
                           stderr=None if worker == "compare" else subprocess.PIPE)
     if done.returncode == 0:
@@ -294,7 +296,6 @@ def main():
         one = several = None
         alone = [peer for peer in peers if peer in ("Keops", "hand-written")]
         if "cases" in many and options.threads > 1 and alone:
-            # Without the other peers, whose threads still spin when the next one starts.
             several, one = (run_worker("compare", options, threads, cache, peers=",".join(alone))
                             for threads in (options.threads, 1))
         latency = {} if options.skip_latency else measure_latency(options, cache)
