@@ -206,6 +206,10 @@ struct KEOPS_API Array {
   std::vector<int64_t> batch = {};
 };
 
+/// Told how much of a call is done, from 0 to 1 and never less than before, by the thread that called, between the
+/// tasks that it does itself. Must not throw.
+using Progress = std::function<void(double)>;
+
 /// A compiled reduction. Cheap to copy, safe to call from several threads.
 class KEOPS_API Kernel {
 public:
@@ -217,9 +221,10 @@ public:
   /// overlap the inputs. Throws Error and writes nothing if an array does not fit.
   ///
   /// With `ranges`, only the pairs that they name are reduced, the same in each
-  /// batch; rows of no cluster get what a reduction over nothing gives.
+  /// batch; rows of no cluster get what a reduction over nothing gives. With `progress`, a processor tells how far it
+  /// is; results are the same.
   void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0,
-                  const Ranges *ranges = nullptr) const;
+                  const Ranges *ranges = nullptr, const Progress *progress = nullptr) const;
   /// Of a kernel for a GPU: queues the computation on `stream`, a CUstream or cudaStream_t (null: the default one), and
   /// returns. All arrays lie on that GPU. They and this kernel must stay until the work is done. A call like an earlier
   /// one, with other addresses at most, allocates nothing and waits for nothing, so the stream may be captured in a

@@ -201,11 +201,20 @@ void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
     const Variant &variant = variantFor(sizeClassOf(sizes));
     return runtime::launch(variant.artifact, variant.module->kernel(0), call, core->pool);
   }
-  auto launchStep = [&](const runtime::Step &step, const runtime::CpuCall &own) {
+  // Each pass over the pairs counts as an equal part of the whole.
+  double passes = llvm::count_if(many.artifact.steps, [](const runtime::Step &step) {
+    return step.operation == runtime::Step::Operation::Launch;
+  });
+  int64_t passesDone = 0;
+  Progress ofPass = [&](double part) { (*call.progress)((passesDone + part) / passes); };
+  auto launchStep = [&](const runtime::Step &step, const runtime::CpuCall &given) {
     if (isSimulated())
-      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], own);
+      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], given);
+    runtime::CpuCall own = given;
+    own.progress = call.progress ? &ofPass : nullptr;
     const Variant &variant = variantFor(classOf(sizes, step));
     runtime::launch(variant.artifact.kernel(step.kernel), variant.module->kernel(step.kernel), own, core->pool);
+    ++passesDone;
   };
   runtime::runProgram(many.artifact, call, launchStep, core->pool);
 }
@@ -215,7 +224,7 @@ namespace {
 class PlainCall {
 public:
   PlainCall(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, const CallShape &shape,
-            int threads, const Ranges *ranges) {
+            int threads, const Ranges *ranges, const Progress *progress = nullptr) {
     for (const ConstArray &input : inputs) {
       inputPointers.push_back(input.data);
       rowStrides.push_back(rowStrideOf(input));
@@ -237,6 +246,7 @@ public:
     call.batchAxes = static_cast<int64_t>(shape.batch.size());
     call.batchSizes = shape.batch.data();
     call.batchStrides = batchStrides.data();
+    call.progress = progress;
   }
   const runtime::CpuCall &get() const { return call; }
 
@@ -250,7 +260,7 @@ private:
 } // namespace
 
 void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads,
-                        const Ranges *ranges) const {
+                        const Ranges *ranges, const Progress *progress) const {
   CallShape shape = impl->checkInputs(inputs);
   impl->checkOutputs(outputs, shape);
   if (ranges)
@@ -259,7 +269,7 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
     throw Error("this kernel was compiled for '" + impl->target +
                 (isGPU(impl->target) ? "', which is code to be read; the target 'cuda' runs on a GPU of this machine"
                                      : "', which this machine is not"));
-  PlainCall call(outputs, inputs, shape, threads > 0 ? threads : impl->core->threads, ranges);
+  PlainCall call(outputs, inputs, shape, threads > 0 ? threads : impl->core->threads, ranges, progress);
   impl->run(call.get(), shape.sizes(ranges));
 }
 

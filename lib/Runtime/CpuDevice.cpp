@@ -48,7 +48,11 @@ public:
       if (!states)
         throw std::bad_alloc();
     }
-    pool.parallelFor(batches * plan.tasks, threads, [this](int64_t task, int) { reduce(task); });
+    pool.parallelFor(batches * plan.tasks, threads, [this](int64_t task, int worker) {
+      reduce(task);
+      if (call.progress)
+        tellProgress(/*isCaller=*/worker == 0);
+    });
     if (plan.states > 0) {
       pool.parallelFor(batches * plan.blocks, threads, [this](int64_t block, int) { merge(block); });
       stateBuffer.release();
@@ -78,6 +82,12 @@ private:
       code.finalize(&frame);
     }
     workBuffer.release();
+  }
+
+  void tellProgress(bool isCaller) {
+    int64_t done = tasksDone.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (isCaller)
+      (*call.progress)(static_cast<double>(done) / static_cast<double>(batches * plan.tasks));
   }
 
   void merge(int64_t number) {
@@ -149,6 +159,7 @@ private:
   const LaunchPlan &plan;
   const int64_t batches;
   char *states = nullptr;
+  std::atomic<int64_t> tasksDone{0};
   std::atomic<bool> outOfMemory{false};
 };
 

@@ -16,6 +16,8 @@
 #include "keops/Runtime/CpuModule.h"
 #include "keops/Runtime/Ranges.h"
 
+#include <functional>
+
 namespace keops::runtime {
 
 class ThreadPool;
@@ -38,6 +40,8 @@ struct CpuCall {
   int64_t batchAxes = 0;
   const int64_t *batchSizes = nullptr;
   const int64_t *batchStrides = nullptr;
+  /// Told the part of the launch's tasks that are done, by the caller's thread after each of its own; null for nobody.
+  const std::function<void(double)> *progress = nullptr;
 };
 
 /// Computes all rows of the outputs of one kernel. May be called from several

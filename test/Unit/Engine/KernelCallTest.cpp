@@ -268,3 +268,40 @@ TEST_F(KernelCallTest, KernelsOutliveTheirEngine) {
   (*kernel)({out}, {x}, 2);
   EXPECT_EQ(out, Matrix<double>(2, 1, {3, 6}));
 }
+
+//===----------------------------------------------------------------------===//
+// Progress
+//===----------------------------------------------------------------------===//
+
+TEST_F(KernelCallTest, ProgressIsToldByTheCallerAndChangesNoBit) {
+  // One pass, one whose columns are split, and the two of a gradient of a log-sum-exp by its columns.
+  std::vector<std::string> aliases = {"x = Vi(3)", "y = Vj(3)", "e = Vi(1)"};
+  std::string texts[] = {"Sum_Reduction(Exp(-SqDist(x,y)), 0)", "LogSumExp_Reduction(SqDist(x,y), 0)",
+                         "Grad(LogSumExp_Reduction(SqDist(x,y), 0), y, e)"};
+  for (const std::string &text : texts) {
+    Kernel kernel = engine.compile(text, aliases, DType::F32);
+    for (auto [rows, columns] : {std::pair(3000, 500), std::pair(2, 40000)}) {
+      Floats x = Floats::random(rows, 3, 1), y = Floats::random(columns, 3, 2), e = Floats::random(rows, 1, 3);
+      int64_t resultRows = kernel.resultRows({x, y, e}), dim = kernel.results()[0].dim;
+      Floats expected(resultRows, dim, NAN), out(resultRows, dim, NAN);
+      kernel({expected}, {x, y, e});
+      std::thread::id caller = std::this_thread::get_id();
+      for (int threads : {1, 3}) {
+        std::vector<double> parts = {0};
+        Progress progress = [&](double part) {
+          EXPECT_EQ(std::this_thread::get_id(), caller);
+          EXPECT_GE(part, parts.back());
+          parts.push_back(part);
+        };
+        kernel({out}, {x, y, e}, threads, /*ranges=*/nullptr, &progress);
+        EXPECT_EQ(out.numbers, expected.numbers);
+        EXPECT_LE(parts.back(), 1);
+        // Alone, the caller does all tasks; of few rows that may be one.
+        if (threads == 1) {
+          EXPECT_EQ(parts.back(), 1);
+          EXPECT_GT(parts.size(), rows > 2 ? 2u : 1u) << text;
+        }
+      }
+    }
+  }
+}
