@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """What a ``Genred`` is for any library of arrays; a front says how it is compiled and called."""
 
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Generic, Iterable, Optional, Tuple, Type, TypeVar
 
-from keops import _keops, _options
+from keops import _keops, _options, _progress
 
 
 class GenredBase:
@@ -50,6 +50,10 @@ class GenredBase:
         """
         return self._compiled.describe_code(dtype, phase)
 
+    def _call_with_bar(self, args: Tuple[Any, ...], **options: Any) -> Any:
+        """The call without ``progress``, with a bar."""
+        return _progress.with_bar(self.reduction_op, lambda: self(*args, **options))  # type: ignore[operator]
+
     def __repr__(self) -> str:
         return (f"{type(self).__name__}({self.formula!r}, {self.aliases!r}, reduction_op={self.reduction_op!r}, "
                 f"axis={self.axis}, opt_arg={self.opt_arg!r}, formula2={self.formula2!r})")
@@ -58,3 +62,52 @@ class GenredBase:
         # Copies compile again, or find the code in the caches.
         return type(self), (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
                             self.formula2, None) + self._sums
+
+
+Reduction = TypeVar("Reduction", bound=GenredBase)
+
+
+class GenericReductions(Generic[Reduction]):
+    """The functions of older programs that make a ``Genred`` whose axis follows from the declaration of the output, for
+    the ``Genred`` of a front."""
+
+    def __init__(self, genred: Type[Reduction]):
+        self._genred = genred
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._genred.__module__}.{self._genred.__name__})"
+
+    def generic_sum(self, formula: str, output: str, *aliases: str, **options: Any) -> Reduction:
+        """``Genred`` for sum_j F_ij, whose axis follows from the declaration of the output.
+
+        :param formula: F.
+        :param output: "a = Vi(D)" to reduce over j and get (M, D) numbers, "a = Vj(D)" to reduce over i and get (N, D).
+        :param aliases: the arguments of the call, as in ``Genred``.
+        :param options: further options of ``Genred``.
+        :raises ValueError: ``output`` is not such a declaration, or as ``Genred`` does.
+
+        >>> from keops.numpy import generic_sum
+        >>> generic_sum("Exp(-SqDist(x,y)) * b", "a = Vi(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)").axis
+        1
+        """
+        axis, _ = _options.parse_output(output)
+        return self._genred(formula, aliases, reduction_op="Sum", axis=axis, **options)
+
+    def generic_logsumexp(self, formula: str, output: str, *aliases: str, **options: Any) -> Reduction:
+        """``Genred`` for log sum_j exp(F_ij), of shape (M, 1), or (M, E) if ``formula2`` gives weights G of dimension E;
+        (N, 1) or (N, E) if ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+        axis, _ = _options.parse_output(output)
+        return self._genred(formula, aliases, reduction_op="LogSumExp", axis=axis, **options)
+
+    def generic_argmin(self, formula: str, output: str, *aliases: str, **options: Any) -> Reduction:
+        """``Genred`` for the smallest j where F_ij is least, for each component: int64 of shape (M, D), or (N, D) if
+        ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
+        axis, _ = _options.parse_output(output)
+        return self._genred(formula, aliases, reduction_op="ArgMin", axis=axis, **options)
+
+    def generic_argkmin(self, formula: str, output: str, *aliases: str, **options: Any) -> Reduction:
+        """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)":
+        int64 of shape (M, K), or (M, K, D) if F has D > 1 components. Parameters and errors are those of
+        ``generic_sum``."""
+        axis, k = _options.parse_output(output)
+        return self._genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)

@@ -51,7 +51,7 @@ def find_reduction(reduction_op: str, opt_arg: Optional[int],
             raise refuse("opt_arg", f"None because {reduction_op} takes no K", opt_arg)
         return kind, 0
     try:
-        k = operator.index(opt_arg)
+        k = operator.index(opt_arg)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"opt_arg: expected the integer K of {reduction_op}, got {opt_arg!r}") from None
     if k < 1:
@@ -125,7 +125,7 @@ def find_target(backend: str, device_id: int) -> str:
 RANGES = ("ranges_i", "slices_i", "redranges_j", "ranges_j", "slices_j", "redranges_i")
 
 
-def check_ranges(ranges: Any, noun: str, kind: type, library: str, is_whole: Callable[[Any], bool]) -> None:
+def check_ranges(ranges: Any, noun: str, kind: Any, library: str, is_whole: Callable[[Any], bool]) -> None:
     """Whether these are six arrays of integers of fitting shapes; the compiled half checks what is in them.
 
     :param noun: what the library calls an array; ``kind`` is its type.
@@ -163,7 +163,7 @@ def check_solver_numbers(**given: Any) -> None:
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError(f"{name}: expected a number, got {value!r}")
-        if not (value >= 0 and math.isfinite(value)):
+        if not (float(value) >= 0 and math.isfinite(value)):
             raise refuse(name, "a finite number of at least 0", value)
 
 

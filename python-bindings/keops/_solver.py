@@ -6,6 +6,30 @@ import math
 import warnings
 from typing import Any, Callable, Optional
 
+from keops import _options
+
+
+class SolverBase:
+    """What a ``KernelSolve`` is for any library of arrays: the sum, compiled, and the place of the unknown in it."""
+
+    _sum: Any
+
+    def _set_sum(self, formula: str, varinvalias: str, compiled: Any) -> None:
+        """Sets the attributes, from the ``Genred`` of the formula."""
+        self._sum = compiled
+        self.formula = formula
+        self.aliases = compiled.aliases
+        self.varinvalias = varinvalias
+        self.axis = compiled.axis
+        self.position = _options.find_argument(self.aliases, varinvalias)
+
+    def describe_code(self, dtype: str, phase: str = "explain") -> str:
+        """What the compiler makes of the sum, as ``Genred.describe_code``."""
+        return self._sum.describe_code(dtype, phase)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.formula!r}, {self.aliases!r}, {self.varinvalias!r}, axis={self.axis})"
+
 
 def conjugate_gradient(apply: Callable[[Any], Any], b: Any, eps: float, batches: int = 0,
                        most: Optional[int] = None) -> Any:

@@ -30,12 +30,16 @@ _CLUSTER = ["cluster_centroids", "cluster_ranges", "cluster_ranges_centroids", "
 _GENERIC = ["generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
 _LAZY = ["ComplexLazyTensor", "LazyTensor", "Pm", "Var", "Vi", "Vj"]
 
+# Settings of the generator of code, which ours has no use for: programs may set them, to no effect.
+_CORE = {"verbose": False, "debug_ops": False, "debug_ops_at_exec": False, "auto_factorize": False, "cuda_block_size": 192}
+
 # Modules, and from which of ours they have which names; none for those that only have others in them.
 _MODULES: Dict[str, Any] = {
     "pykeops": None,
     "pykeops.config": None,
     "pykeops.common": None,
     "pykeops.common.utils": None,
+    "keopscore": None,
     "pykeops.common.lazy_tensor": ("keops.lazytensor", ["ComplexGenericLazyTensor", "GenericLazyTensor"]),
 }
 for _front in ("numpy", "torch"):
@@ -111,7 +115,7 @@ def check_health(config_type: str = "all") -> None:
         "platform": f"platform: {platform.platform()}, {platform.machine()}, Python {platform.python_version()}",
         "base": f"keops {keops.__version__} in the place of PyKeOps {VERSION}; formulas are kept in {get_build_folder()}",
         "openmp": f"threads: {os.environ.get('KEOPS_NUM_THREADS') or os.cpu_count()}",
-        "cuda": "graphics processors: none is used",
+        "cuda": f"graphics processors: {_keops.count_gpus() or 'none'}",
     }
     if config_type != "all" and config_type not in parts:
         raise ValueError(f"config_type: expected 'all', {', '.join(map(repr, parts))}, got {config_type!r}")
@@ -153,7 +157,7 @@ class _Config:
     """What programs ask of the parts of PyKeOps' configuration."""
 
     def get_use_cuda(self) -> bool:
-        return False
+        return _keops.count_gpus() > 0
 
     def get_use_OpenMP(self) -> bool:
         return True
@@ -173,8 +177,26 @@ def _fill_package(module: Any) -> None:
         setattr(module, part, importlib.import_module(f"pykeops.{part}"))
 
 
+def _fill_core(module: Any) -> None:
+    module.__version__ = VERSION
+    for name, value in _CORE.items():
+        setattr(module, name, value)
+    module.check_health, module.get_build_folder = check_health, get_build_folder
+
+    def clean(recompile_jit_binary: bool = True, verbose: bool = True) -> None:
+        """``pykeops.clean_pykeops``."""
+        clean_pykeops()
+
+    def set_folder(path: Optional[str] = None, read_save_file: bool = False, write_save_file: bool = True,
+                   reset_all: bool = True) -> None:
+        """``pykeops.set_build_folder``; nothing is written but formulas."""
+        set_build_folder(path)
+
+    module.clean_keops, module.set_build_folder = clean, set_folder
+
+
 def _fill_config(module: Any) -> None:
-    module.gpu_available = False
+    module.gpu_available = _keops.count_gpus() > 0
     module.numpy_found = _is_found("numpy")
     module.torch_found = _is_found("torch")
     module.pykeops_base = module.pykeops_cuda = module.pykeops_openmp = _Config()
@@ -212,7 +234,7 @@ def _fill_torch(module: Any) -> None:
     module.Kernel, module.kernel_product = kernels.Kernel, kernels.kernel_product
 
 
-_FILL = {"pykeops": _fill_package, "pykeops.config": _fill_config, "pykeops.common.utils": _fill_utils,
+_FILL = {"keopscore": _fill_core, "pykeops": _fill_package, "pykeops.config": _fill_config, "pykeops.common.utils": _fill_utils,
          "pykeops.numpy.utils": _fill_utils, "pykeops.torch.utils": _fill_utils,
          "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.numpy": _fill_numpy,
          "pykeops.torch": _fill_torch}

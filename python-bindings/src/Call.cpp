@@ -13,6 +13,7 @@
 
 #include "Call.h"
 #include "Engine.h"
+#include "Progress.h"
 
 #include <nanobind/stl/string.h>
 
@@ -383,7 +384,7 @@ void Callable::run(const Kernel &kernel, const std::vector<Array> &outputs, cons
   if (isRemote ||
       static_cast<double>(sizes.rows * sizes.batches) * sizes.columns * (sizes.components + 1) > smallestWork)
     release.emplace();
-  kernel(outputs, inputs, /*threads=*/0, ranges);
+  kernel(outputs, inputs, /*threads=*/0, ranges, watcherOfThisThread());
 }
 
 namespace {

@@ -86,6 +86,14 @@ void keops::python::restart(const std::string &folder) {
 
 std::string keops::python::cacheFolder() { return engine()->cacheFolder(); }
 
+int keops::python::countGPUs() {
+  try {
+    return engine()->countGPUs();
+  } catch (const Error &) {
+    return 0;
+  }
+}
+
 Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums,
                               const std::string &target) {
   std::shared_ptr<Engine> engine = ::engine();

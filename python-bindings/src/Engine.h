@@ -29,6 +29,8 @@ void prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const 
 void restart(const std::string &folder);
 /// Where kernels are kept on disk.
 std::string cacheFolder();
+/// GPUs that the engine may use; 0 where there is no driver, too.
+int countGPUs();
 
 /// Makes a fork wait for compilations, so that the child finds no lock that
 /// nobody will release. To be called once, when the module is loaded.

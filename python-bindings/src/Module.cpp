@@ -11,6 +11,7 @@
 
 #include "Call.h"
 #include "Engine.h"
+#include "Progress.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
@@ -33,8 +34,11 @@ NB_MODULE(_keops, module) {
   module.def("restart", &restart, "folder"_a,
              "Forgets compiled kernels, and keeps further ones in a folder, or in the usual one if that is empty.");
   module.def("cache_folder", &cacheFolder, "Where compiled kernels are kept.");
+  module.def("count_gpus", &countGPUs, "How many GPUs there are to compute on.");
   module.def("load_torch", &loadTorch,
              "Makes calls with tensors possible; to be called when no other thread makes some.");
+  module.def("watch", &watch, "callback"_a, "function"_a,
+             "function(), and callback(part), from time to time, with the part of each call in it that is done.");
   // Here, where the import is the only one: it may hand the interpreter's lock to a thread that waits for its end.
   NumPy::get();
   // Also a ValueError: what the engine refuses is a formula or an array that it was given.

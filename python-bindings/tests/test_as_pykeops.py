@@ -53,7 +53,9 @@ def test_modules_of_numpy_lead_here():
         assert issubclass(LazyTensor, GenericLazyTensor)
         assert "torch" not in sys.modules
         assert pykeops.__version__ == "2.3" and pykeops.default_device_id == 0
-        assert pykeops.config.gpu_available is False and pykeops.config.numpy_found is True
+        assert pykeops.config.gpu_available is pykeops.config.pykeops_cuda.get_use_cuda() and pykeops.config.numpy_found
+        assert pykeops.config.pykeops_openmp.get_use_OpenMP() is True
+        assert pykeops.config.pykeops_base.get_build_folder() == pykeops.get_build_folder()
         assert pykeops.numpy.__spec__.name == "pykeops.numpy" and keops.numpy.__spec__.name == "keops.numpy"
     """)
 
@@ -96,6 +98,24 @@ def test_the_package_has_its_functions(tmp_path):
         pykeops.common.utils.WarmUpGpu("numpy")
     """.replace("import pykeops\n", "import pykeops, pykeops.common.utils\n", 1))
     assert out.count("pyKeOps with numpy bindings is working!\n") == 2 and "platform:" in out
+
+
+def test_the_package_beside_it(tmp_path):
+    out = installed(f"""
+        import os
+        import keopscore, pykeops
+        keopscore.verbose = keopscore.auto_factorize = True
+        assert keopscore.cuda_block_size == 192 and keopscore.debug_ops is False
+        keopscore.set_build_folder({str(tmp_path)!r}, read_save_file=True, write_save_file=False, reset_all=True)
+        pykeops.test_numpy_bindings()
+        assert pykeops.get_build_folder() == {str(tmp_path)!r} and os.listdir({str(tmp_path)!r})
+        keopscore.clean_keops(verbose=False)
+        assert not os.listdir({str(tmp_path)!r})
+        for part in ("cuda", "openmp", "platform", "base", "all"):
+            keopscore.check_health(part)
+    """)
+    assert out.count("graphics processors: ") == out.count("threads: ") == 2
+    assert "config_type: expected 'all'" in installed("import pykeops; pykeops.check_health('gpu')", expect=1)
 
 
 @needs_torch

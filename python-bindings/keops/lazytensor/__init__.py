@@ -5,5 +5,6 @@
 
 from keops.lazytensor._complex import ComplexGenericLazyTensor
 from keops.lazytensor._lazytensor import GenericLazyTensor
+from keops.lazytensor._variables import Variables
 
-__all__ = ["ComplexGenericLazyTensor", "GenericLazyTensor"]
+__all__ = ["ComplexGenericLazyTensor", "GenericLazyTensor", "Variables"]

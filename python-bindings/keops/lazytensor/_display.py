@@ -69,8 +69,15 @@ class Display(LinearOperator):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<li><code>{html.escape(entry)}</code></li>" for entry in self._entries())
-        return f"<div><code>{html.escape(self._headline())}</code><ul>{rows}</ul></div>"
+        """What a notebook shows: the formula as in mathematics, the kind, shape and dtype, and the variables."""
+        formula, kind = _as_mathematics(self._readable()), "ComplexLazyTensor" if self.is_complex else "LazyTensor"
+        if self._reduction is not None:
+            weight = self._reduction.weight_text
+            formula = (f"{self._reduction.name}<sub>{'ij'[self._reduction.axis]}</sub> {formula}" +
+                       (f" with weights {_as_mathematics(self._readable(weight))}" if weight is not None else ""))
+        rows = "".join(f"<li>{_as_mathematics(name)} = {html.escape(_declare(variable))}</li>"
+                       for name, variable in zip(self._names(), self._operands.variables))
+        return f"<div>{kind} {formula}, shape {self.shape}, dtype {self.dtype}<ul>{rows}</ul></div>"
 
     # --- What the compiler says ---------------------------------------------------------------------------------------
 
@@ -118,3 +125,19 @@ def _declare(variable: Variable) -> str:
     if variable.array is None:
         return f"{kind}({variable.dim}), not read"
     return f"{kind}({variable.dim}), array of shape {tuple(variable.array.shape)}"
+
+
+_VARIABLE_NAME = re.compile(r"\b([xyp])(\d*)(?:_([ij]))?(?![\w(])")
+_POWER = re.compile(r"\*\*(-?\d+)")
+_FUNCTION_NAME = re.compile(r"\b([A-Z])([a-z]+)(?=\()")
+
+
+def _as_mathematics(text: str) -> str:
+    """Formula text as HTML: indices below, powers above, functions that are words in small letters, real signs."""
+    def name(match: "re.Match[str]") -> str:
+        index = match[2] + (match[3] or "")
+        return f"<i>{match[1]}</i>" + (f"<sub>{index}</sub>" if index else "")
+
+    text = _FUNCTION_NAME.sub(lambda match: match[1].lower() + match[2], html.escape(text))
+    text = _POWER.sub(lambda match: f"<sup>{match[1]}</sup>", _VARIABLE_NAME.sub(name, text))
+    return text.replace("*", "&middot;").replace("-", "&minus;")

@@ -10,7 +10,7 @@ from keops.lazytensor._building import Building
 from keops.lazytensor._operands import CATEGORIES, REAL_TYPE, TYPES, Operands, Variable
 
 INIT_OPTIONS = ("dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "use_fast_math", "rec_multVar_highdim")
-CALL_OPTIONS = ("backend", "device_id", "ranges", "out")
+CALL_OPTIONS = ("backend", "device_id", "ranges", "out", "progress")
 
 
 class Reduction:
@@ -134,7 +134,7 @@ class Reductions(Building):
             ``f(*arrays)`` with an array for each of those, in order of their indices.
         :param is_complex: whether results are complex; by default if the LazyTensor is.
         :param kwargs: ``dtype_acc``, ``use_double_acc``, ``sum_scheme``, ``enable_chunks``, ``use_fast_math``,
-            ``backend``, ``device_id``, ``ranges`` and ``out`` as ``Genred`` and its call have them. ``ranges`` and
+            ``backend``, ``device_id``, ``ranges``, ``out`` and ``progress`` as ``Genred`` and its call have them. ``ranges`` and
             ``backend`` are those of the LazyTensor by default.
         :returns: an array, a tuple of arrays, or a reduced LazyTensor.
         :raises ValueError: an axis, option or weight that makes no sense, or a LazyTensor that is reduced already.

@@ -7,7 +7,7 @@ from typing import Any, Optional, Tuple
 import numpy
 
 from keops import _keops, _options
-from keops._genred import GenredBase
+from keops._genred import GenericReductions, GenredBase
 
 __all__ = ["Genred", "generic_argkmin", "generic_argmin", "generic_logsumexp", "generic_sum"]
 
@@ -73,10 +73,10 @@ class Genred(GenredBase):
     """
 
     def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
-        self._compiled = _keops.Callable(*arguments, complex_type)
+        self._compiled = _keops.Callable(*arguments, complex_type=complex_type)
         self._call = self._compiled.call
 
-    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
+    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None, progress=False):
         """Computes the reduction for one array per alias, in order of position.
 
         The first call with a dtype compiles, or loads from the disk cache, which takes some tens of milliseconds. Calls
@@ -99,6 +99,8 @@ class Genred(GenredBase):
         :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
             a tuple of arrays where the result is a tuple), or complex with half as many columns. It may be strided and
             may overlap the arguments.
+        :param progress: True shows a bar of the package tqdm while the processor computes; results are the same. On a GPU it
+            shows the end only.
         :returns: a new array or a tuple of arrays, or ``out``.
         :raises ValueError: not one array per alias, a wrong shape, arrays of one index with different numbers of rows,
             batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower
@@ -108,6 +110,8 @@ class Genred(GenredBase):
             another dtype, or not that of argument 0.
         :raises keops.Error: there is no GPU or no driver, or it refuses.
         """
+        if progress:
+            return self._call_with_bar(args, backend=backend, device_id=device_id, ranges=ranges, out=out)
         if ranges is not None:
             ranges = _check_ranges(ranges, self.axis)
         if backend != "auto":
@@ -122,39 +126,6 @@ def _check_ranges(ranges: Any, axis: int) -> Tuple[numpy.ndarray, ...]:
     return tuple(numpy.ascontiguousarray(array, dtype=numpy.int64) for array in used)
 
 
-def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for sum_j F_ij, whose axis follows from the declaration of the output.
-
-    :param formula: F.
-    :param output: "a = Vi(D)" to reduce over j and get an (M, D) array, "a = Vj(D)" to reduce over i and get (N, D).
-    :param aliases: the arguments of the call, as in ``Genred``.
-    :param options: further options of ``Genred``.
-    :raises ValueError: ``output`` is not such a declaration, or as ``Genred`` does.
-
-    >>> generic_sum("Exp(-SqDist(x,y)) * b", "a = Vi(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)").axis
-    1
-    """
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="Sum", axis=axis, **options)
-
-
-def generic_logsumexp(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for log sum_j exp(F_ij), an (M, 1) array, or (M, E) if ``formula2`` gives weights G of dimension E;
-    (N, 1) or (N, E) if ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="LogSumExp", axis=axis, **options)
-
-
-def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for the smallest j where F_ij is least, for each component: an (M, D) array of int64, or (N, D) if
-    ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="ArgMin", axis=axis, **options)
-
-
-def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)": an
-    (M, K) array of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``.
-    """
-    axis, k = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)
+_generic = GenericReductions(Genred)
+generic_sum, generic_logsumexp = _generic.generic_sum, _generic.generic_logsumexp
+generic_argmin, generic_argkmin = _generic.generic_argmin, _generic.generic_argkmin

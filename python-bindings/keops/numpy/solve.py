@@ -7,13 +7,13 @@ from typing import Any, Iterable, Optional
 import numpy
 
 from keops import _options
-from keops._solver import conjugate_gradient
+from keops._solver import SolverBase, conjugate_gradient
 from keops.numpy.genred import Genred
 
 __all__ = ["KernelSolve"]
 
 
-class KernelSolve:
+class KernelSolve(SolverBase):
     """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive
     definite, by conjugate gradients.
 
@@ -38,18 +38,10 @@ class KernelSolve:
                  sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = None,
                  use_fast_math: bool = True):
         _options.warn_deprecated(dtype=dtype)
-        self._sum = Genred(formula, aliases, "Sum", axis, opt_arg=opt_arg, dtype_acc=dtype_acc,
-                           use_double_acc=use_double_acc, sum_scheme=sum_scheme, enable_chunks=enable_chunks,
-                           rec_multVar_highdim=rec_multVar_highdim, use_fast_math=use_fast_math)
-        self.formula = formula
-        self.aliases = self._sum.aliases
-        self.varinvalias = varinvalias
-        self.axis = self._sum.axis
-        self.position = _options.find_argument(self.aliases, varinvalias)
-
-    def describe_code(self, dtype: str, phase: str = "explain") -> str:
-        """What the compiler makes of the sum, as ``Genred.describe_code``."""
-        return self._sum.describe_code(dtype, phase)
+        compiled = Genred(formula, aliases, "Sum", axis, opt_arg=opt_arg, dtype_acc=dtype_acc,
+                          use_double_acc=use_double_acc, sum_scheme=sum_scheme, enable_chunks=enable_chunks,
+                          rec_multVar_highdim=rec_multVar_highdim, use_fast_math=use_fast_math)
+        self._set_sum(formula, varinvalias, compiled)
 
     def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
                  ranges: Any = None) -> numpy.ndarray:

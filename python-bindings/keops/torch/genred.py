@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from keops import _options
-from keops._genred import GenredBase
+from keops._genred import GenericReductions, GenredBase
 from keops.torch import _reduce
 
 def _is_whole(tensor: Tensor) -> bool:
@@ -100,7 +100,7 @@ class Genred(GenredBase):
         self._key = self._call.key
         self._compiled = self._call.compiled
 
-    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None):
+    def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None, progress=False):
         """Computes the reduction for one tensor per alias, in order of position.
 
         :param args: tensors of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all of one
@@ -111,6 +111,8 @@ class Genred(GenredBase):
             Gradients read those three that belong to the index of their rows.
         :param out: tensor that receives the result and is returned, of exactly its shape and dtype (a tuple of tensors
             where the result is a tuple). Derivatives go through it as through a copy.
+        :param progress: True shows a bar of the package tqdm while the processor computes; results are the same. On a GPU it
+            shows the end only.
         :returns: a new tensor or a tuple of tensors, or ``out``.
         :raises ValueError: not one tensor per alias, a wrong shape, tensors of one index with different numbers of rows,
             batch dimensions that do not broadcast, a tensor that is not on the processor, an unknown backend; as
@@ -118,6 +120,8 @@ class Genred(GenredBase):
         :raises TypeError: an argument that is no tensor, has another dtype, or not that of argument 0.
         :raises NotImplementedError: GPU backends.
         """
+        if progress and not torch.compiler.is_compiling():
+            return self._call_with_bar(args, backend=backend, device_id=device_id, ranges=ranges, out=out)
         if torch.compiler.is_compiling():
             return self._finish(torch.ops.keops.reduce(self._key, [_as_pairs(tensor) for tensor in args],
                                                        [] if ranges is None else list(check_ranges(ranges))), out)
@@ -144,39 +148,6 @@ class Genred(GenredBase):
         return out
 
 
-def generic_sum(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for sum_j F_ij, whose axis follows from the declaration of the output.
-
-    :param formula: F.
-    :param output: "a = Vi(D)" to reduce over j and get an (M, D) tensor, "a = Vj(D)" to reduce over i and get (N, D).
-    :param aliases: the arguments of the call, as in ``Genred``.
-    :param options: further options of ``Genred``.
-    :raises ValueError: ``output`` is not such a declaration, or as ``Genred`` does.
-
-    >>> generic_sum("Exp(-SqDist(x,y)) * b", "a = Vi(1)", "x = Vi(3)", "y = Vj(3)", "b = Vj(1)").axis
-    1
-    """
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="Sum", axis=axis, **options)
-
-
-def generic_logsumexp(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for log sum_j exp(F_ij), an (M, 1) tensor, or (M, E) if ``formula2`` gives weights G of dimension E;
-    (N, 1) or (N, E) if ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="LogSumExp", axis=axis, **options)
-
-
-def generic_argmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for the smallest j where F_ij is least, for each component: an (M, D) tensor of int64, or (N, D) if
-    ``output`` is declared as Vj. Parameters and errors are those of ``generic_sum``."""
-    axis, _ = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="ArgMin", axis=axis, **options)
-
-
-def generic_argkmin(formula: str, output: str, *aliases: str, **options: Any) -> Genred:
-    """``Genred`` for the j of the K smallest F_ij, ascending in F, where ``output`` is "a = Vi(K)" or "a = Vj(K)": an
-    (M, K) tensor of int64, or (M, K, D) if F has D > 1 components. Parameters and errors are those of ``generic_sum``.
-    """
-    axis, k = _options.parse_output(output)
-    return Genred(formula, aliases, reduction_op="ArgKMin", axis=axis, opt_arg=k, **options)
+_generic = GenericReductions(Genred)
+generic_sum, generic_logsumexp = _generic.generic_sum, _generic.generic_logsumexp
+generic_argmin, generic_argkmin = _generic.generic_argmin, _generic.generic_argkmin

@@ -128,7 +128,7 @@ class Kernel:
             return ("power", self._read(node.left), node.right.value)
         raise self._refuse(ast.unparse(node))
 
-    def combine(self, leaves: Sequence[Tuple[Any, Any]], algebra: Any) -> Tuple[Any, Any]:
+    def _combine(self, leaves: Sequence[Tuple[Any, Any]], algebra: Any) -> Tuple[Any, Any]:
         """(k, c) from those of the atoms; c is None where k may be negative."""
 
         def walk(tree: Any) -> Tuple[Any, Any]:
@@ -299,7 +299,7 @@ def _matrices(kernel: Kernel, x: Sequence[Tensor], y: Sequence[Tensor], gamma: S
             raise ValueError(f"backend: expected a routine for each kernel, which {kernel!r} lacks, for whole matrices")
         k = routine(**inputs) if routine else log_routine(**inputs).exp()  # type: ignore[misc]
         leaves.append((k, (log_routine(**inputs) if log_routine else k.log()) if needs_log else k))
-    found = kernel.combine(leaves, _Matrix)[1 if needs_log else 0]
+    found = kernel._combine(leaves, _Matrix)[1 if needs_log else 0]
     return _expect_log(found, kernel) + x[0].new_zeros(len(x[0]), len(y[0]))
 
 
@@ -393,7 +393,7 @@ def kernel_product(params: Dict[str, Any], x: Any, y: Any, *bs: Tensor, mode: Op
             raise ValueError(f"backend: expected 'pytorch' or 'matrix' for {kernel!r}, which has routines only")
         k = (texts.formula_sum or f"Exp({texts.formula_log})").format(**names)
         leaves.append((k, texts.formula_log.format(**names) if texts.formula_log else f"Log({k})"))
-    text = kernel.combine(leaves, _Text)[1 if chosen.needs_log else 0]
+    text = kernel._combine(leaves, _Text)[1 if chosen.needs_log else 0]
     columns = [declare(f"b{number}", category, b) for number, (b, category) in enumerate(zip(bs, chosen.categories))]
     formula = chosen.formula.format(*columns, K=_expect_log(text, kernel))
     return _reduction(formula, tuple(aliases), chosen.op)(*arguments, backend=backend)

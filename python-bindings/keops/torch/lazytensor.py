@@ -7,7 +7,7 @@ from typing import Any, Hashable, Optional, Sequence, Tuple
 import torch
 from torch import Tensor
 
-from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor
+from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor, Variables
 from keops.torch.genred import Genred
 from keops.torch.solve import KernelSolve
 
@@ -68,33 +68,5 @@ _TorchArrays.LazyTensor = LazyTensor
 _TorchArrays.ComplexLazyTensor = ComplexLazyTensor
 
 
-def Var(x_or_ind: Any, dim: Optional[int] = None, cat: Optional[int] = None) -> LazyTensor:
-    """A LazyTensor of a tensor, ``Var(x, cat)``, or a symbolic variable, ``Var(index, dimension, category)``.
-
-    :param x_or_ind: a tensor, or the place among the arguments of the call.
-    :param dim: the number of components of a symbolic variable; for a tensor the category, if ``cat`` is None.
-    :param cat: 0 for one row for each i, 1 for each j, 2 for a parameter.
-    """
-    if dim is None or cat is None:
-        return LazyTensor(x_or_ind, axis=dim if cat is None else cat)
-    return LazyTensor((x_or_ind, dim, cat))
-
-
-def Vi(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
-    """Vectors of i.
-
-    :param x_or_ind: a tensor (M, D), or with ``dim`` the place among the arguments of the call.
-    :param dim: the number of components of a symbolic variable.
-    """
-    return Var(x_or_ind, dim, 0)
-
-
-def Vj(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
-    """Vectors of j: a tensor (N, D), or an index and a dimension as for ``Vi``."""
-    return Var(x_or_ind, dim, 1)
-
-
-def Pm(x_or_ind: Any, dim: Optional[int] = None) -> LazyTensor:
-    """A parameter: a vector (D,), a tensor (B, D) of one for each batch, a number or a list of numbers; or an index and a
-    dimension as for ``Vi``."""
-    return Var(x_or_ind, dim, 2)
+_variables = Variables(LazyTensor)
+Var, Vi, Vj, Pm = _variables.Var, _variables.Vi, _variables.Vj, _variables.Pm

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from keops import _options
-from keops._solver import conjugate_gradient
+from keops._solver import SolverBase, conjugate_gradient
 from keops.torch import _reduce
 from keops.torch.genred import Genred, check_ranges, check_tensors
 
@@ -140,7 +140,7 @@ def _with_batches_of_all(call: _reduce.Call, position: int, tensors: Sequence[Te
     return b.expand(*batch, *b.shape[-2:])
 
 
-class KernelSolve:
+class KernelSolve(SolverBase):
     """Solves (alpha Id + K) a = b, where (K a)_i = sum_j F(x_i, y_j, a_j) is linear in a, symmetric and positive definite,
     by conjugate gradients.
 
@@ -160,14 +160,10 @@ class KernelSolve:
                  rec_multVar_highdim: Any = None, dtype: Optional[str] = None, cuda_type: Optional[str] = None,
                  use_fast_math: bool = True):
         _options.warn_deprecated(dtype=dtype, cuda_type=cuda_type)
-        self._sum = Genred(formula, aliases, "Sum", axis, dtype_acc=dtype_acc, use_double_acc=use_double_acc,
-                           sum_scheme=sum_scheme, enable_chunks=enable_chunks, rec_multVar_highdim=rec_multVar_highdim,
-                           use_fast_math=use_fast_math)
-        self.formula = formula
-        self.aliases = self._sum.aliases
-        self.varinvalias = varinvalias
-        self.axis = self._sum.axis
-        self.position = _options.find_argument(self.aliases, varinvalias)
+        compiled = Genred(formula, aliases, "Sum", axis, dtype_acc=dtype_acc, use_double_acc=use_double_acc,
+                          sum_scheme=sum_scheme, enable_chunks=enable_chunks, rec_multVar_highdim=rec_multVar_highdim,
+                          use_fast_math=use_fast_math)
+        self._set_sum(formula, varinvalias, compiled)
 
     def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
                  ranges: Any = None) -> Tensor:
@@ -203,6 +199,3 @@ class KernelSolve:
         if torch.compiler.is_compiling():
             return torch.ops.keops.solve(call.key, self.position, float(alpha), float(eps), six, tensors)
         return Solve.apply(call.key, self.position, float(alpha), float(eps), tuple(six), *tensors)
-
-    def __repr__(self) -> str:
-        return f"KernelSolve({self.formula!r}, {self.aliases!r}, {self.varinvalias!r}, axis={self.axis})"
