@@ -302,7 +302,7 @@ def test_memory_stays_constant():
     calls(500)
     gc.collect()
     before, objects = psutil.Process().memory_info().rss, len(gc.get_objects())
-    calls(2000)
+    calls(10000)
     gc.collect()
     assert len(gc.get_objects()) < objects + 100
     assert psutil.Process().memory_info().rss < before + 4 * 2**20
