@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tools/setup.sh
 source tools/setup.sh
 
-keops_build release
+keops_build release _keops keops-opt keops-translate keops-run
 # What this machine could do at best, to compare with; see the file for what it measures.
 peak=build/release/quickstart-peak
 if [ ! -x $peak ] || [ tools/quickstart-peak.cpp -nt $peak ]; then

@@ -46,11 +46,11 @@ keops_link_package() {
   echo "$PWD/$1/python" >"$site/keops-build-tree.pth"
 }
 
-# Configures and builds preset $1.
+# Configures and builds preset $1: all of it, or the targets that follow.
 keops_build() {
   echo "setup: configuring and building build/$1"
   cmake --preset "$1" --log-level=WARNING >/dev/null
-  cmake --build --preset "$1"
+  cmake --build --preset "$1" ${2:+--target "${@:2}"}
   keops_link_package "build/$1"
 }
 
