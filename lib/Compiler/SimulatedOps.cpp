@@ -132,6 +132,20 @@ static LogicalResult rewriteShuffle(Operation *op, SimLowering &lowering) {
   return success();
 }
 
+static LogicalResult rewriteVote(Operation *op, SimLowering &lowering) {
+  auto vote = cast<NVVM::VoteSyncOp>(op);
+  if (vote.getKind() != NVVM::VoteSyncKind::any)
+    return op->emitError("the simulator asks whether any thread says yes, but met ") << lowering.siteOf(op).text;
+  OpBuilder &builder = lowering.builder;
+  Location loc = op->getLoc();
+  Type i32 = builder.getI32Type();
+  Value yes = LLVM::ZExtOp::create(builder, loc, i32, vote.getPred());
+  Value any = lowering.callSimulator(op, "keops_sim_vote", i32, {vote.getMask(), yes}).getResult();
+  op->replaceAllUsesWith(LLVM::TruncOp::create(builder, loc, builder.getI1Type(), any).getOperation());
+  op->erase();
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Rewrites: memory
 //===----------------------------------------------------------------------===//
@@ -324,6 +338,7 @@ static llvm::StringMap<SimulatedOp> makeTable() {
   table["gpu.lane_id"] = {rewriteLaneId, std::nullopt};
   table["gpu.barrier"] = {rewriteBarrier, Kind::Barrier};
   table["gpu.shuffle"] = {rewriteShuffle, Kind::Shuffle};
+  table["nvvm.vote.sync"] = {rewriteVote, Kind::Vote};
   table["gpu.return"] = {rewriteReturn, std::nullopt};
 
   table["llvm.load"] = {rewriteAccess<LLVM::LoadOp>, Kind::Load};

@@ -15,6 +15,8 @@
 
 #include "ReductionParts.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace keops;
 
@@ -87,6 +89,9 @@ private:
     return isWeighted && slot == kSums ? lane.mul(weight, term->get(1, d)) : weight;
   }
   void raiseMaximum(LaneValue rises, LaneValue maximum);
+  void raiseForTerms(LaneValue rises, LaneValue maximum, ArrayRef<ReductionTerm *> chunk, ArrayRef<LaneValue> terms,
+                     MutableArrayRef<LaneValue> differences);
+  void accumulateTestingWeights(ArrayRef<ReductionTerm *> chunk);
 
   Lane &lane;
   ReductionState &state;
@@ -106,7 +111,23 @@ void Exponential::raiseMaximum(LaneValue rises, LaneValue maximum) {
   forEachSum([&](RunningSum &sum, unsigned, LaneIndex) { sum.scale(scale); });
 }
 
+/// Raises the maximum to `maximum` where `rises`, and sets the differences of `terms` from it. A term +inf is added
+/// here; for the bounded exponential it becomes a finite one.
+void Exponential::raiseForTerms(LaneValue rises, LaneValue maximum, ArrayRef<ReductionTerm *> chunk,
+                                ArrayRef<LaneValue> terms, MutableArrayRef<LaneValue> differences) {
+  raiseMaximum(rises, maximum);
+  for (auto [column, term, difference] : llvm::zip(chunk, terms, differences)) {
+    LaneValue infinite = lane.less(lane.largest(), term);
+    forEachSum([&, column = column](RunningSum &sum, unsigned slot, LaneIndex d) {
+      sum.add(lane.select(infinite, share(lane.infinity(), column, slot, d), lane.constant(0)));
+    });
+    difference = lane.sub(lane.select(infinite, lane.largest(), term), state.get(kMaximum, 0));
+  }
+}
+
 void Exponential::accumulate(ArrayRef<ReductionTerm *> chunk) {
+  if (lane.hasExpOfDifference())
+    return accumulateTestingWeights(chunk);
   // Differences are tested rather than terms, because they are needed anyway. A NaN may hide another term of its lane,
   // which then has no sum to lose.
   SmallVector<LaneValue> terms, differences;
@@ -121,21 +142,51 @@ void Exponential::accumulate(ArrayRef<ReductionTerm *> chunk) {
     LaneValue maximum = terms.front();
     for (LaneValue term : llvm::drop_begin(terms))
       maximum = lane.larger(term, maximum);
-    raiseMaximum(rises, maximum);
-    // A term +inf is added here; for the bounded exponential it becomes a finite one.
-    for (auto [column, term, difference] : llvm::zip(chunk, terms, differences)) {
-      LaneValue infinite = lane.less(lane.largest(), term);
-      forEachSum([&, column = column](RunningSum &sum, unsigned slot, LaneIndex d) {
-        sum.add(lane.select(infinite, share(lane.infinity(), column, slot, d), lane.constant(0)));
-      });
-      difference = lane.sub(lane.select(infinite, lane.largest(), term), state.get(kMaximum, 0));
-    }
+    raiseForTerms(rises, maximum, chunk, terms, differences);
   };
   lane.ifAny(rises, exceed, differences);
   SmallVector<LaneValue> weights;
   for (LaneValue difference : differences)
     weights.push_back(lane.boundedExp(difference));
   forEachSum([&](RunningSum &sum, unsigned slot, LaneIndex d) {
+    for (auto [term, weight] : llvm::zip(chunk, weights))
+      sum.add(share(weight, term, slot, d));
+  });
+}
+
+/// The same where differences are not computed for themselves: what is tested is the sum of the weights, which is large
+/// if one of the terms is. A maximum too large for `expOfDifference`, as that of no column is, goes the rare way.
+void Exponential::accumulateTestingWeights(ArrayRef<ReductionTerm *> chunk) {
+  SmallVector<LaneValue> terms, weights; // and the sum of the weights, last
+  LaneValue shift = state.get(kMaximum, 0);
+  auto addUp = [&] {
+    LaneValue total = weights.front();
+    for (LaneValue weight : ArrayRef(weights).drop_front().take_front(chunk.size() - 1))
+      total = lane.add(total, weight);
+    return total;
+  };
+  for (ReductionTerm *term : chunk) {
+    terms.push_back(term->get(0, 0));
+    weights.push_back(lane.expOfDifference(terms.back(), shift));
+  }
+  weights.push_back(addUp());
+  LaneValue isFar = lane.less(lane.mul(lane.largest(), lane.constant(0.5)), lane.unary(UnaryKind::Abs, shift));
+  LaneValue rises = lane.maskOr(lane.less(lane.constant(std::exp(kSlack)), weights.back()), isFar);
+  auto exceed = [&] {
+    LaneValue maximum = shift;
+    for (LaneValue term : terms)
+      maximum = lane.larger(term, maximum);
+    auto differences = MutableArrayRef(weights).drop_back();
+    raiseForTerms(rises, maximum, chunk, terms, differences);
+    for (LaneValue &difference : differences)
+      difference = lane.boundedExp(difference);
+    weights.back() = addUp();
+  };
+  lane.ifAny(rises, exceed, weights);
+  forEachSum([&](RunningSum &sum, unsigned slot, LaneIndex d) {
+    // Schemes that keep what a sum loses want each term.
+    if (scheme == SumScheme::Blocks && !(isWeighted && slot == kSums))
+      return sum.add(weights.back());
     for (auto [term, weight] : llvm::zip(chunk, weights))
       sum.add(share(weight, term, slot, d));
   });
@@ -174,6 +225,8 @@ SmallVector<ReductionResult> LogSumExpAttr::results(ArrayRef<int64_t> dims) cons
 }
 
 int64_t LogSumExpAttr::preferredChunk() const { return kExponentialChunk; }
+
+bool LogSumExpAttr::hasRareWork() const { return true; }
 
 void LogSumExpAttr::init(Lane &lane, ReductionState &state) const {
   Exponential(lane, state, getScheme(), /*isMean=*/false).init();
@@ -215,6 +268,8 @@ SmallVector<ReductionResult> SoftmaxAttr::results(ArrayRef<int64_t> dims) const 
 }
 
 int64_t SoftmaxAttr::preferredChunk() const { return kExponentialChunk; }
+
+bool SoftmaxAttr::hasRareWork() const { return true; }
 
 void SoftmaxAttr::init(Lane &lane, ReductionState &state) const {
   Exponential(lane, state, getScheme(), /*isMean=*/true).init();

@@ -8,7 +8,8 @@
 // A GPU raises 2 to a power in one instruction, and e after a multiplication.
 // That factor goes through sums, products and whatever is linear down to values
 // of rows or columns alone, where it costs nothing for a pair: of a square, its
-// root goes to what is squared.
+// root goes to what is squared. What sums need of the same values, such as the
+// difference in a gradient, takes its factor along and out of the sum.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,13 +54,29 @@ static std::optional<unsigned> linearOperand(Operation *op, llvm::function_ref<b
   return std::nullopt;
 }
 
+/// True if a factor of what `use` reads comes out of reductions, and nowhere else.
+static bool leavesReductions(OpOperand &use, int depth = 0) {
+  Operation *user = use.getOwner();
+  if (llvm::count(user->getOperands(), use.get()) > 1 || depth == kDeepest)
+    return false;
+  if (auto reduce = dyn_cast<ReduceOp>(user)) {
+    llvm::SmallBitVector alone(reduce->getNumOperands());
+    alone.set(use.getOperandNumber());
+    return reduce.getReduction().isLinearIn(alone);
+  }
+  auto isOperand = [&](Value operand) { return operand == use.get(); };
+  return linearOperand(user, isOperand) &&
+         llvm::all_of(user->getResult(0).getUses(), [&](OpOperand &next) { return leavesReductions(next, depth + 1); });
+}
+
 /// True if a factor of `value`, which `user` reads, costs nothing for each pair.
 static bool isFree(Value value, Operation *user, int depth = 0) {
   bool isOnlyUser = llvm::all_of(value.getUsers(), [&](Operation *other) { return other == user; });
   if (vecOf(value).getIndices() != IndexSet::IJ)
     return isOnlyUser || vecOf(value).getDim() <= kShortVector || value.getDefiningOp<ConstantOp>();
   Operation *op = value.getDefiningOp();
-  if (!op || !isOnlyUser || depth == kDeepest)
+  auto isShared = [&](OpOperand &use) { return use.getOwner() == user || leavesReductions(use); };
+  if (!op || depth == kDeepest || !llvm::all_of(value.getUses(), isShared))
     return false;
   auto operandIsFree = [&](Value operand) { return isFree(operand, op, depth + 1); };
   if (!signsOf(op).empty())
@@ -69,8 +86,27 @@ static bool isFree(Value value, Operation *user, int depth = 0) {
   return linearOperand(op, operandIsFree).has_value();
 }
 
-/// `value` times a positive factor, where that is free.
-static Value scale(OpBuilder &builder, Value value, double factor) {
+/// Lets `use` read `scaled`, its value times a factor, which the reductions' results lose again.
+static void readScaled(OpBuilder &builder, OpOperand &use, Value scaled, double factor) {
+  Operation *user = use.getOwner();
+  use.set(scaled);
+  if (!isa<ReduceOp>(user)) {
+    for (OpOperand &next : user->getResult(0).getUses())
+      readScaled(builder, next, user->getResult(0), factor);
+    return;
+  }
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfter(user);
+  for (Value result : user->getResults()) {
+    VecType type = vecOf(result).withDim(1).withIndices(IndexSet::None);
+    Value inverse = ConstantOp::create(builder, user->getLoc(), type, builder.getF64FloatAttr(1 / factor));
+    auto product = MulOp::create(builder, user->getLoc(), result, inverse);
+    result.replaceAllUsesExcept(product, product);
+  }
+}
+
+/// `value`, which `user` reads, times a positive factor, where that is free.
+static Value scale(OpBuilder &builder, Value value, Operation *user, double factor) {
   Operation *op = value.getDefiningOp();
   OpBuilder::InsertionGuard guard(builder);
   if (op)
@@ -87,15 +123,18 @@ static Value scale(OpBuilder &builder, Value value, double factor) {
   auto operandIsFree = [&](Value operand) { return isFree(operand, op); };
   if (!signsOf(op).empty()) {
     for (Value &operand : operands)
-      operand = scale(builder, operand, factor);
+      operand = scale(builder, operand, op, factor);
   } else if (isSquare(op)) {
-    operands[0] = operands[1] = scale(builder, operands[0], std::sqrt(factor));
+    operands[0] = operands[1] = scale(builder, operands[0], op, std::sqrt(factor));
   } else {
     unsigned n = *linearOperand(op, operandIsFree);
-    operands[n] = scale(builder, operands[n], factor);
+    operands[n] = scale(builder, operands[n], op, factor);
   }
   Operation *copy = builder.clone(*op);
   copy->setOperands(operands);
+  for (OpOperand &use : llvm::make_early_inc_range(value.getUses()))
+    if (use.getOwner() != user)
+      readScaled(builder, use, copy->getResult(0), factor);
   return copy->getResult(0);
 }
 
@@ -118,7 +157,7 @@ struct FoldScalesPass : keops::impl::KeopsFoldScalesBase<FoldScalesPass> {
       if (!vecOf(power).getElementType().isF32() || vecOf(power).getIndices() != IndexSet::IJ || !isFree(power, op))
         continue;
       OpBuilder builder(op);
-      Value exponent = scale(builder, power, 1 / std::log(2.0));
+      Value exponent = scale(builder, power, op, 1 / std::log(2.0));
       op.replaceAllUsesWith(Exp2Op::create(builder, op.getLoc(), exponent).getResult());
       op.erase();
       // What has no user any more is no work: tiling leaves it out.

@@ -125,6 +125,11 @@ private:
   mlir::Value columnsOfTile(mlir::Value first, mlir::Value end);
   void emitTile(std::vector<MachineState> &states, mlir::Value first, mlir::Value end, const Bindings &rows);
   void emitPairs(std::vector<MachineState> &partial, mlir::Value first, mlir::Value count, const Bindings &rows);
+  bool putsOffRareWork() const;
+  mlir::Value emitCommonColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value begin,
+                                mlir::Value count, int64_t chunk, const Bindings &rows);
+  void emitChunk(std::vector<MachineState> &partial, mlir::Value first, mlir::Value begin, int64_t chunk,
+                 const Bindings &rows);
   void emitColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value from, mlir::Value to,
                    int64_t chunk, int64_t turns, const Bindings &rows);
   void emitIntervals(std::vector<MachineState> &states);

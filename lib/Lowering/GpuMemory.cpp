@@ -54,6 +54,7 @@ GpuMapping::GpuMapping(KernelOp kernel, TargetAttr target)
       number(numberType(kernel)), lanes(schedule.getLanes()), threads(schedule.getRows() / lanes),
       vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
       scalarLane(builder, loc, number, 1, schedule.getUnroll()) {
+  vectorLane.powersOfTwo = !kernel->getParentOp()->hasAttr("keops.accurate_math");
   // What is read of a column is next to each other, so some components a turn are read at once.
   vectorLane.panel = scalarLane.panel = vectorLane.levelPanel = scalarLane.levelPanel = kWordBytes / 4;
 }

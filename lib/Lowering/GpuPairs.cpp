@@ -20,6 +20,8 @@ using namespace keops;
 
 /// Columns of one turn of the inner loop: few enough for the instruction cache, enough to hide the loop itself.
 static constexpr int64_t kColumnsPerTurn = 4;
+/// Threads that run in step.
+static constexpr int64_t kWarp = 32;
 
 static int64_t dimOf(Value value) { return cast<VecType>(value.getType()).getDim(); }
 
@@ -171,15 +173,10 @@ Bindings GpuMapping::readColumn(Value column, Value firstColumn, int64_t copy) {
 // Pairs
 //===----------------------------------------------------------------------===//
 
-/// Columns [from, to) of a tile, `chunk` at a time, so many turns in one.
-void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Value from, Value to, int64_t chunk,
-                             int64_t turns, const Bindings &rows) {
+/// Adds `chunk` columns from `begin` on to the states of a tile.
+void GpuMapping::emitChunk(std::vector<MachineState> &partial, Value first, Value begin, int64_t chunk,
+                           const Bindings &rows) {
   Block &body = kernel.getStage(StageKind::Pairs).getBody().front();
-  auto op = scf::ForOp::create(builder, loc, from, to, i32(chunk), flatten(partial));
-  setUnroll(op, turns);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(op.getBody());
-  unflatten(partial, op.getRegionIterArgs());
   // Columns go through a loop over components together, so that what it reads of rows is read once for all. Without
   // such a loop one follows the other, and what was read of a column is not needed any more.
   bool together = llvm::any_of(body.getOps<ContractOp>(), [&](ContractOp op) { return !fitsRegisters(op.getCount()); });
@@ -187,7 +184,7 @@ void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Va
   emitters.reserve(chunk); // They must not move: terms and maps point to them.
   SmallVector<Value> numbers;
   for (int64_t c = 0; c < chunk; ++c) {
-    Value column = c == 0 ? op.getInductionVar() : add(op.getInductionVar(), i32(c));
+    Value column = c == 0 ? begin : add(begin, i32(c));
     Bindings values = readColumn(column, first, c);
     StageEmitter &emitter = emitters.emplace_back(vectorLane, IndexSet::I);
     bind(emitter, callValues);
@@ -212,19 +209,111 @@ void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Va
     layout.op.getReduction().accumulate(vectorLane, state, chunkTerms);
     vectorLane.registers = nullptr;
   }
+}
+
+/// Columns [from, to) of a tile, `chunk` at a time, so many turns in one.
+void GpuMapping::emitColumns(std::vector<MachineState> &partial, Value first, Value from, Value to, int64_t chunk,
+                             int64_t turns, const Bindings &rows) {
+  auto op = scf::ForOp::create(builder, loc, from, to, i32(chunk), flatten(partial));
+  setUnroll(op, turns);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(op.getBody());
+  unflatten(partial, op.getRegionIterArgs());
+  emitChunk(partial, first, op.getInductionVar(), chunk, rows);
   if (op.getNumResults() > 0) // A loop that carries nothing has its terminator already.
     scf::YieldOp::create(builder, loc, flatten(partial));
   unflatten(partial, op.getResults());
+}
+
+/// True if columns that need rare work can leave the loop over the others: what the loop did for them is in registers
+/// alone, and whole warps leave it.
+bool GpuMapping::putsOffRareWork() const {
+  auto isInRegisters = [&](const StateSlot &slot) { return !slot.inMemory && fitsRegisters(slot.count); };
+  return schedule.getChunk() > 1 && !hasLoops && threads % kWarp == 0 &&
+         llvm::any_of(layouts,
+                      [](const StateLayout &layout) { return AccumulateOp(layout.op).getReduction().hasRareWork(); }) &&
+         llvm::all_of(layouts, [&](const StateLayout &layout) { return llvm::all_of(layout.slots, isInRegisters); });
+}
+
+/// Chunks of columns from `begin` on, up to the first one that needs rare work or has less than `chunk` columns;
+/// returns where that begins. Threads of a warp stay together: one that left alone would be waited for.
+Value GpuMapping::emitCommonColumns(std::vector<MachineState> &partial, Value first, Value begin, Value count,
+                                    int64_t chunk, const Bindings &rows) {
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Value> before = {begin};
+  before.append(flatten(partial));
+  SmallVector<Type> types(ValueRange(before).getTypes()), both = types;
+  both.append(types.begin() + 1, types.end());
+  // The states that a chunk finds and those that it leaves: who leaves the loop has the former.
+  auto loop = scf::WhileOp::create(builder, loc, both, before);
+  SmallVector<Location> places(both.size(), loc);
+  Block *test = builder.createBlock(&loop.getBefore(), {}, types, ArrayRef(places).take_front(types.size()));
+  Value column = test->getArgument(0);
+  Value isWhole = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, add(column, i32(chunk)), count);
+  types[0] = builder.getI1Type();
+  auto tried = scf::IfOp::create(builder, loc, types, isWhole, /*withElseRegion=*/true);
+  builder.setInsertionPointToStart(tried.thenBlock());
+  std::vector<MachineState> added = partial;
+  unflatten(added, test->getArguments().drop_front());
+  SmallVector<Value> rare;
+  vectorLane.putOff = &rare;
+  emitChunk(added, first, column, chunk, rows);
+  vectorLane.putOff = nullptr;
+  Value any = rare.front(), no = arith::ConstantIntOp::create(builder, loc, 0, 1);
+  for (Value other : llvm::drop_begin(rare))
+    any = arith::OrIOp::create(builder, loc, any, other);
+  any = NVVM::VoteSyncOp::create(builder, loc, any.getType(), i32(-1), any, NVVM::VoteSyncKind::any);
+  any = LLVM::ExpectOp::create(builder, loc, any, no);
+  SmallVector<Value> yielded = {arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, any, no)};
+  yielded.append(flatten(added));
+  scf::YieldOp::create(builder, loc, yielded);
+  builder.setInsertionPointToStart(tried.elseBlock());
+  yielded.assign(test->args_begin(), test->args_end());
+  yielded[0] = arith::ConstantIntOp::create(builder, loc, 0, 1);
+  scf::YieldOp::create(builder, loc, yielded);
+
+  builder.setInsertionPointToEnd(test);
+  SmallVector<Value> forwarded(test->args_begin(), test->args_end());
+  llvm::append_range(forwarded, tried.getResults().drop_front());
+  scf::ConditionOp::create(builder, loc, tried.getResult(0), forwarded);
+  Block *next = builder.createBlock(&loop.getAfter(), {}, both, places);
+  yielded.assign({add(next->getArgument(0), i32(chunk))});
+  llvm::append_range(yielded, next->getArguments().drop_front(types.size()));
+  scf::YieldOp::create(builder, loc, yielded);
+  unflatten(partial, loop.getResults().slice(1, types.size() - 1));
+  return loop.getResult(0);
 }
 
 void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value first, Value count, const Bindings &rows) {
   int64_t chunk = schedule.getChunk();
   if (chunk == 1)
     return emitColumns(partial, first, i32(0), count, 1, hasLoops ? 1 : kColumnsPerTurn, rows);
-  Value whole = mul(arith::DivUIOp::create(builder, loc, count, i32(chunk)), i32(chunk));
-  int64_t turns = hasLoops ? 1 : std::max<int64_t>(kColumnsPerTurn / chunk, 1);
-  emitColumns(partial, first, i32(0), whole, chunk, turns, rows);
-  emitColumns(partial, first, whole, count, 1, 1, rows);
+  if (!putsOffRareWork()) {
+    Value whole = mul(arith::DivUIOp::create(builder, loc, count, i32(chunk)), i32(chunk));
+    int64_t turns = hasLoops ? 1 : std::max<int64_t>(kColumnsPerTurn / chunk, 1);
+    emitColumns(partial, first, i32(0), whole, chunk, turns, rows);
+    return emitColumns(partial, first, whole, count, 1, 1, rows);
+  }
+  // Rare work is the loop around that over the other columns, which is short code and needs few registers: a chunk that
+  // needs it is gone through again, column by column.
+  SmallVector<Value> before = {i32(0)};
+  before.append(flatten(partial));
+  SmallVector<Type> types(ValueRange(before).getTypes());
+  auto loop = scf::WhileOp::create(builder, loc, types, before);
+  OpBuilder::InsertionGuard guard(builder);
+  SmallVector<Location> places(types.size(), loc);
+  Block *test = builder.createBlock(&loop.getBefore(), {}, types, places);
+  Value isLeft = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, test->getArgument(0), count);
+  scf::ConditionOp::create(builder, loc, isLeft, test->getArguments());
+  Block *body = builder.createBlock(&loop.getAfter(), {}, types, places);
+  unflatten(partial, body->getArguments().drop_front());
+  Value begin = emitCommonColumns(partial, first, body->getArgument(0), count, chunk, rows);
+  Value end = arith::MinSIOp::create(builder, loc, add(begin, i32(chunk)), count);
+  emitColumns(partial, first, begin, end, 1, 1, rows);
+  SmallVector<Value> after = {end};
+  after.append(flatten(partial));
+  scf::YieldOp::create(builder, loc, after);
+  unflatten(partial, loop.getResults().drop_front());
 }
 
 /// How many columns a tile from `first` on has.

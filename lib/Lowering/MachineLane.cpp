@@ -12,8 +12,6 @@
 #include "MachineLane.h"
 #include "keops/Lowering/ApproximateMath.h"
 
-#include "keops/Lowering/ApproximateMath.h"
-
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -21,6 +19,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -184,6 +183,15 @@ LaneValue MachineLane::boundedExp(LaneValue x) {
   return result;
 }
 
+/// 2^(x·c − shift·c) with c = log₂ e: the factor of the exponential and the difference are one multiply-add.
+LaneValue MachineLane::expOfDifference(LaneValue x, LaneValue shift) {
+  LaneValue factor = constant(1 / std::log(2.0));
+  Value offset = unary(UnaryKind::Neg, mul(shift, factor)).ssa, a = x.ssa, b = factor.ssa;
+  unify(a, offset);
+  unify(a, b);
+  return {math::Exp2Op::create(builder, loc, math::FmaOp::create(builder, loc, a, b, offset))};
+}
+
 LaneValue MachineLane::unary(UnaryKind kind, LaneValue x) {
   Value v = x.ssa;
   switch (kind) {
@@ -324,11 +332,23 @@ LaneValue MachineLane::fold(ReductionInterface, int64_t, llvm::function_ref<Lane
   llvm_unreachable("tiling has made a level of it");
 }
 
+/// True if `mask` holds on one of the lanes, which are taken one by one: bits of a vector would be packed into a word
+/// first. Of masks that were joined, each is for itself: one that a loop does not change is computed before the loop.
+static Value joinLanes(OpBuilder &builder, Location loc, Value mask) {
+  if (auto either = mask.getDefiningOp<arith::OrIOp>())
+    return arith::OrIOp::create(builder, loc, joinLanes(builder, loc, either.getLhs()),
+                                joinLanes(builder, loc, either.getRhs()));
+  Value any = vector::ExtractOp::create(builder, loc, mask, 0);
+  for (int64_t lane = 1; lane < cast<VectorType>(mask.getType()).getNumElements(); ++lane)
+    any = arith::OrIOp::create(builder, loc, any, vector::ExtractOp::create(builder, loc, mask, lane));
+  return any;
+}
+
 void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, MutableArrayRef<LaneValue> values) {
   Value any = mask.ssa;
   auto vector = dyn_cast<VectorType>(any.getType());
   if (vector && !registerLanes) {
-    any = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, any);
+    any = joinLanes(builder, loc, any);
   } else if (vector) {
     int64_t count = vector.getNumElements();
     Type bits = builder.getIntegerType(element.getIntOrFloatBitWidth());
@@ -354,6 +374,10 @@ void MachineLane::ifAny(LaneValue mask, llvm::function_ref<void()> body, Mutable
     Value joined = vector::ReductionOp::create(builder, loc, vector::CombiningKind::OR, wide);
     Value zero = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(joined.getType(), 0));
     any = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, joined, zero);
+  }
+  if (putOff) {
+    putOff->push_back(any);
+    return;
   }
   // What is moved to and from the stack is moved in the rare branch then.
   Value no = arith::ConstantIntOp::create(builder, loc, 0, 1);

@@ -69,6 +69,8 @@ public:
   LaneValue indexNumber(IndexSet) override;
   LaneValue largest() override;
   LaneValue boundedExp(LaneValue x) override;
+  bool hasExpOfDifference() const override { return powersOfTwo && element.isF32(); }
+  LaneValue expOfDifference(LaneValue x, LaneValue shift) override;
   LaneValue fold(ReductionInterface, int64_t, llvm::function_ref<LaneValue(LaneIndex)>) override;
   void ifAny(LaneValue mask, llvm::function_ref<void()> body, llvm::MutableArrayRef<LaneValue> values = {}) override;
   void forEach(int64_t count, llvm::function_ref<void(LaneIndex)> body) override;
@@ -101,6 +103,8 @@ public:
   mlir::Type element;
   int64_t lanes;
   int64_t unroll;
+  /// True if 2^x is one instruction, and right for all x.
+  bool powersOfTwo = false;
   /// Turns of a loop of `forEach` that are one.
   int64_t panel = 1;
   /// The same for a level, so that the loop itself costs little.
@@ -109,6 +113,8 @@ public:
   std::function<mlir::Value()> indexNumbers;
   /// The state whose registers `ifAny` carries.
   MachineState *registers = nullptr;
+  /// When set, `ifAny` leaves its test here and its work to others.
+  llvm::SmallVectorImpl<mlir::Value> *putOff = nullptr;
   /// Lanes of one register, for the tests of `ifAny`; 0 for a target that has
   /// one thread a lane.
   int64_t registerLanes = 0;

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The scheduler. A fiber gives way only where its GPU thread would wait for
-// others, so once no fiber is ready each stands at a barrier, at a shuffle or
-// at its end, and whoever waits for what cannot come is found by looking.
+// others, so once no fiber is ready each stands at a barrier, at a shuffle, at a
+// vote or at its end, and whoever waits for what cannot come is found by looking.
 //
 // Nothing on a fiber's stack owns memory when the fiber is given up, because
 // checks leave their sentence in the simulation and return before the switch.
@@ -39,7 +39,7 @@ struct Simulation;
 
 /// One GPU thread. The base class is what its code reads.
 struct Fiber : SimThread {
-  enum class State : uint8_t { Ready, AtBarrier, AtShuffle, Finished };
+  enum class State : uint8_t { Ready, AtBarrier, AtShuffle, AtVote, Finished };
 
   Simulation *simulation;
   ucontext_t context;
@@ -56,6 +56,8 @@ struct Fiber : SimThread {
 
   uint64_t shuffleBits;
   int32_t shuffleOffset, shuffleWidth;
+  uint32_t voters; // a bit for each of the warp
+  bool vote;
 };
 
 /// Stacks side by side, each above a page that must not be touched.
@@ -155,8 +157,9 @@ struct Simulation {
 private:
   void startBlock(int64_t block);
   bool runReadyFibers();
-  bool exchangeShuffles(bool &released);
+  bool releaseWarps(bool &released);
   bool exchangeShuffle(size_t warpBegin, const Fiber &first);
+  bool countVotes(size_t warpBegin, const Fiber &first);
   bool checkBarrier(bool &finished);
 };
 
@@ -327,7 +330,7 @@ bool Simulation::runBlock(int64_t block) {
   startBlock(block);
   for (bool finished = false; !finished;) {
     for (bool released = true; released;)
-      if (!runReadyFibers() || !exchangeShuffles(released))
+      if (!runReadyFibers() || !releaseWarps(released))
         return false;
     if (!checkBarrier(finished))
       return false;
@@ -336,20 +339,43 @@ bool Simulation::runBlock(int64_t block) {
 }
 
 //===----------------------------------------------------------------------===//
-// Shuffles: a rendezvous of the first `width` threads of a group of 32
+// Shuffles and votes: a rendezvous within a group of 32, of the first `width`
+// threads or of those in a mask
 //===----------------------------------------------------------------------===//
 
-/// No fiber is ready, so a group in which some wait at a shuffle is either
-/// complete or stuck.
-bool Simulation::exchangeShuffles(bool &released) {
+/// No fiber is ready, so a group in which some wait at a shuffle or a vote is
+/// either complete or stuck.
+bool Simulation::releaseWarps(bool &released) {
   released = false;
   for (const Fiber &fiber : fibers) {
-    if (fiber.state != Fiber::State::AtShuffle)
-      continue;
-    if (!exchangeShuffle(fiber.number / WarpSize * WarpSize, fiber))
+    size_t warpBegin = fiber.number / WarpSize * WarpSize;
+    if (fiber.state == Fiber::State::AtShuffle ? !exchangeShuffle(warpBegin, fiber)
+                                               : fiber.state == Fiber::State::AtVote && !countVotes(warpBegin, fiber))
       return false;
-    released = true;
+    released |= fiber.state == Fiber::State::Ready;
   }
+  return true;
+}
+
+bool Simulation::countVotes(size_t warpBegin, const Fiber &first) {
+  const uint32_t voters = first.voters;
+  bool any = false;
+  for (size_t lane = 0; lane < WarpSize; ++lane) {
+    size_t i = warpBegin + lane;
+    bool takesPart = voters >> lane & 1;
+    bool present = i < fibers.size() && fibers[i].state == Fiber::State::AtVote && fibers[i].site == first.site &&
+                   fibers[i].voters == voters;
+    if (takesPart != present)
+      return fail("divergent vote: the threads of a group of 32 in a mask must take part in " +
+                  program.sites[first.site].text + ", but that of lane " + std::to_string(lane) +
+                  (present ? " does and is not in it" : " does not") + ", next to " + describe(first));
+    any |= present && fibers[i].vote;
+  }
+  for (size_t lane = 0; lane < WarpSize; ++lane)
+    if (voters >> lane & 1) {
+      fibers[warpBegin + lane].vote = any;
+      fibers[warpBegin + lane].state = Fiber::State::Ready;
+    }
   return true;
 }
 
@@ -466,6 +492,16 @@ static uint64_t enterShuffle(SimThread *thread, uint64_t bits, int32_t offset, i
   return fiber.shuffleBits;
 }
 
+static uint32_t enterVote(SimThread *thread, uint32_t voters, uint32_t yes, uint32_t site) {
+  Fiber &fiber = *static_cast<Fiber *>(thread);
+  fiber.state = Fiber::State::AtVote;
+  fiber.site = site;
+  fiber.voters = voters;
+  fiber.vote = yes != 0;
+  fiber.simulation->leave(fiber);
+  return fiber.vote;
+}
+
 std::vector<std::pair<const char *, void *>> keops::runtime::simulatorFunctions() {
   return {{"keops_sim_access", reinterpret_cast<void *>(enterAccess)},
           {"keops_sim_copy", reinterpret_cast<void *>(enterCopy)},
@@ -474,7 +510,8 @@ std::vector<std::pair<const char *, void *>> keops::runtime::simulatorFunctions(
           {"keops_sim_local", reinterpret_cast<void *>(enterLocal)},
           {"keops_sim_barrier", reinterpret_cast<void *>(enterBarrier)},
           {"keops_sim_divide", reinterpret_cast<void *>(enterDivision)},
-          {"keops_sim_shuffle", reinterpret_cast<void *>(enterShuffle)}};
+          {"keops_sim_shuffle", reinterpret_cast<void *>(enterShuffle)},
+          {"keops_sim_vote", reinterpret_cast<void *>(enterVote)}};
 }
 
 //===----------------------------------------------------------------------===//

@@ -43,7 +43,30 @@ module attributes {keops.target = #gpu} {
     keops.return %4 : !keops.vec<1xf32, i>
   }
 
-  // A distance that is used for itself would be computed twice, a root takes no factor for nothing, and a long vector
+  // What sums need of the same values loses the factor after the sum: the difference in a gradient, or the exponent.
+  // CHECK-LABEL: keops.formula @gradient
+  // CHECK-SAME: (%[[X:.*]]: !keops.vec<3xf32, i>, %[[Y:.*]]: !keops.vec<3xf32, j>)
+  // CHECK-DAG: %[[XC:.*]] = keops.mul %[[X]], %
+  // CHECK-DAG: %[[YC:.*]] = keops.mul %[[Y]], %
+  // CHECK: %[[D:.*]] = keops.sub %[[XC]], %[[YC]]
+  // CHECK: %[[EXP:.*]] = keops.exp2
+  // CHECK: %[[TERM:.*]] = keops.mul %[[EXP]], %[[D]]
+  // CHECK: %[[SUM:.*]] = keops.reduce #keops.sum over j (%[[TERM]])
+  // CHECK: %[[INVERSE:.*]] = keops.constant 0.832554{{.*}}
+  // CHECK: %[[GRADIENT:.*]] = keops.mul %[[SUM]], %[[INVERSE]]
+  // CHECK: keops.return %[[GRADIENT]]
+  keops.formula @gradient(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> !keops.vec<3xf32, i> {
+    %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+    %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+    %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+    %3 = keops.neg %2 : <1xf32, ij>
+    %4 = keops.exp %3 : <1xf32, ij>
+    %5 = keops.mul %4, %0 : <1xf32, ij>, <3xf32, ij>
+    %6 = keops.reduce #keops.sum over j (%5) : (!keops.vec<3xf32, ij>) -> !keops.vec<3xf32, i>
+    keops.return %6 : !keops.vec<3xf32, i>
+  }
+
+  // A distance that more than a product needs would be computed twice, a root takes no factor for nothing, and a long vector
   // that is read for itself would be stored twice.
   // CHECK-LABEL: keops.formula @costly
   // CHECK-NOT: keops.exp2
@@ -51,7 +74,8 @@ module attributes {keops.target = #gpu} {
     %0 = keops.mul %x, %y : <3xf32, i>, <3xf32, j>
     %1 = keops.fold #keops.sum %0 : <3xf32, ij>
     %2 = keops.exp %1 : <1xf32, ij>
-    %3 = keops.mul %1, %2 : <1xf32, ij>, <1xf32, ij>
+    %root = keops.sqrt %1 : <1xf32, ij>
+    %3 = keops.mul %root, %2 : <1xf32, ij>, <1xf32, ij>
     %4 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
     %5 = keops.mul %4, %4 : <3xf32, ij>, <3xf32, ij>
     %6 = keops.fold #keops.sum %5 : <3xf32, ij>

@@ -135,6 +135,11 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
       "::llvm::SmallVector<::keops::ReductionResult>", "results", (ins "::llvm::ArrayRef<int64_t>":$dims)>,
     InterfaceMethod<"Columns handled together by `accumulate` at best.",
       "int64_t", "preferredChunk", (ins), [{}], [{ return 1; }]>,
+    InterfaceMethod<[{
+      True if `accumulate` leaves work to `ifAny` that few columns need. What it
+      does then to a state in registers besides may be dropped, and the columns
+      added again.
+    }], "bool", "hasRareWork", (ins), [{}], [{ return false; }]>,
     InterfaceMethod<"How it adds; sums of its derivatives then add so, too. The first scheme if it adds nothing.",
       "::keops::SumScheme", "getScheme", (ins), [{}], [{ return ::keops::SumScheme(); }]>,
     InterfaceMethod<"Sets the neutral element.",

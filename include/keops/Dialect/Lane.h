@@ -152,6 +152,10 @@ public:
   LaneValue exp(LaneValue x) { return unary(UnaryKind::Exp, x); }
   /// e^x where x ≤ 32 is known, which may cost less.
   virtual LaneValue boundedExp(LaneValue x) { return exp(x); }
+  /// True if e^(x − shift) costs less when asked for as a whole. It is right for
+  /// every x then, where |shift| is at most half of the largest number.
+  virtual bool hasExpOfDifference() const { return false; }
+  virtual LaneValue expOfDifference(LaneValue x, LaneValue shift) { return exp(sub(x, shift)); }
   LaneValue log(LaneValue x) { return unary(UnaryKind::Log, x); }
   LaneValue less(LaneValue a, LaneValue b) { return compare(CompareKind::LT, a, b); }
   /// The largest finite number of the lane's type.

@@ -20,7 +20,9 @@ def KeopsFoldScales : Pass<"keops-fold-scales", "::mlir::ModuleOp"> {
   let description = [{
     For GPUs, whose instruction is 2^x, in f32 and unless the module has the
     attribute `keops.accurate_math`. The factor log₂ e goes down to values of
-    rows or columns alone; where it cannot, nothing is done.
+    rows or columns alone; where it cannot, nothing is done. What sums over
+    pairs need of the same values, linearly, such as the difference in a
+    gradient, is scaled with them, and the sum loses the factor again.
 
     ```mlir
     %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>

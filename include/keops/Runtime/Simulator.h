@@ -41,7 +41,7 @@ enum class SimSpace : uint8_t { Generic = 0, Global = 1, Shared = 3 };
 
 /// An operation that the simulator takes part in.
 struct SimSite {
-  enum class Kind : uint8_t { Load, Store, Copy, Commit, Wait, Local, Barrier, Division, Shuffle };
+  enum class Kind : uint8_t { Load, Store, Copy, Commit, Wait, Local, Barrier, Division, Shuffle, Vote };
   enum class Shuffle : uint8_t { Xor, Up, Down, Index };
 
   Kind kind = Kind::Barrier;
@@ -104,6 +104,7 @@ void addSharedArray(SimProgram &program, SimSharedArray array);
 ///   void keops_sim_barrier(SimThread *, i32 site)
 ///   void keops_sim_divide(SimThread *, i32 permitted, i32 site)     before each integer division
 ///   i64  keops_sim_shuffle(SimThread *, i64 bits, i32 offset, i32 width, i32 site)
+///   i32  keops_sim_vote(SimThread *, i32 mask, i32 yes, i32 site)   whether any of the threads in the mask says yes
 std::vector<std::pair<const char *, void *>> simulatorFunctions();
 
 //===----------------------------------------------------------------------===//

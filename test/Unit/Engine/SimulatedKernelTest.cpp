@@ -23,9 +23,10 @@ using M = Matrix<float>;
 
 class SimulatedKernel : public testing::Test {
 protected:
-  Kernel compile(const std::string &text, const std::vector<std::string> &aliases) {
+  Kernel compile(const std::string &text, const std::vector<std::string> &aliases, bool fastMath = true) {
     CompileOptions options;
     options.target = "sim";
+    options.fastMath = fastMath;
     return engine.compile(text, aliases, DType::F32, options);
   }
 
@@ -114,6 +115,61 @@ TEST_F(SimulatedKernel, SeveralPassesAndFunctionsOfTheLibrary) {
     std::sort(all.begin(), all.end());
     for (int64_t k = 0; k < 3; ++k)
       EXPECT_NEAR(out[i][k], all[k], 1e-5) << "row " << i << ", rank " << k;
+  }
+}
+
+// Terms x·y that raise the maximum in each column, in none, in a few, and such that are infinite or no number. Columns
+// fill a tile and more, and the last are less than a chunk.
+TEST_F(SimulatedKernel, MaximaOfExponentialsRiseAnywhere) {
+  constexpr int64_t columns = 515;
+  constexpr float inf = INFINITY;
+  std::vector<std::vector<float>> all(6, std::vector<float>(columns));
+  for (int64_t j = 0; j < columns; ++j) {
+    all[0][j] = 40.0f * static_cast<float>(j);                        // rises in each column
+    all[1][j] = -40.0f * static_cast<float>(j);                       // never after the first
+    all[2][j] = j % 3 == 0 ? -inf : j == 300 ? 50 : 0.01f * (j % 17); // now and then, and with weights 0
+    all[3][j] = j < 290 ? -inf : static_cast<float>(j % 5);           // first in the second tile
+    all[4][j] = j == 400 ? 3e38f : -static_cast<float>(j);            // once above all, and far
+    all[5][j] = j == 77 ? inf : -static_cast<float>(j);
+  }
+  // 0 times an infinite number is none, and −∞ times a negative number is +∞.
+  M x(9, 1, {1, 0.5, -1, 0, 1e-3f, 1e30f, -1e30f, 3e34f, 1}), b = M::random(columns, 2, 3);
+  for (bool fastMath : {true, false}) {
+    Kernel logarithm = compile("LogSumExp_Reduction(x*y, 0)", {"x = Vi(1)", "y = Vj(1)"}, fastMath);
+    Kernel mean = compile("SumSoftMaxWeight_Reduction(x*y, 0, b)", {"x = Vi(1)", "y = Vj(1)", "b = Vj(2)"}, fastMath);
+    for (const std::vector<float> &numbers : all) {
+      M y(columns, 1, numbers), sums(x.rows, 1), means(x.rows, 2);
+      logarithm({sums}, {x, y});
+      mean({means}, {x, y, b});
+      for (int64_t i = 0; i < x.rows; ++i) {
+        std::string where = "row " + std::to_string(i) + ", y = " + std::to_string(numbers[1]) + " …";
+        double maximum = -inf, sum = 0, weighted[2] = {0, 0};
+        bool isNaN = false;
+        for (float number : numbers) {
+          maximum = std::max<double>(maximum, x[i][0] * number);
+          isNaN |= std::isnan(x[i][0] * number);
+        }
+        if (isNaN) {
+          EXPECT_TRUE(std::isnan(sums[i][0])) << where;
+          continue;
+        }
+        if (std::isinf(maximum)) {
+          EXPECT_EQ(sums[i][0], maximum) << where;
+          continue;
+        }
+        for (int64_t j = 0; j < columns; ++j) {
+          double weight = std::exp(x[i][0] * numbers[j] - maximum);
+          sum += weight;
+          for (int64_t d = 0; d < 2; ++d)
+            weighted[d] += weight * b[j][d];
+        }
+        // A weight is off by what half a unit in the last place of the maximum is.
+        double unit = 0x1p-23 * std::abs(maximum);
+        EXPECT_NEAR(sums[i][0], maximum + std::log(sum), 1e-6 + unit) << where;
+        for (int64_t d = 0; d < 2; ++d)
+          EXPECT_NEAR(means[i][d], weighted[d] / sum, 2e-6 + 4 * std::min(unit, 0.5)) << where;
+      }
+    }
   }
 }
 
