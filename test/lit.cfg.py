@@ -9,6 +9,7 @@ Features for `REQUIRES:`
   cuda-header           CUDA's driver header was found; tests call its folder `%cuda_include`, a C++ compiler `%cxx`
   no-toolkit            no assembler for GPU code lies where tools look for it by themselves
   python                the Python package is part of this build; tests call `%python`
+  torch                 PyTorch is there; with torch-without-cuda, one for processors alone
   asan                  host code is built with sanitizers
 
 With KEOPS_CHECK_ROUNDTRIP=1 in the environment, every keops-opt also prints and parses the IR it read and checks that
@@ -16,8 +17,11 @@ nothing was lost.
 """
 
 import glob
+import importlib.util
 import os
+import pathlib
 import platform
+import re
 import shutil
 import sys
 import sysconfig
@@ -75,6 +79,13 @@ if config.keops_asan:
 if config.keops_python:
     config.available_features.add("python")
     config.environment["PYTHONPATH"] = os.path.join(config.keops_build_root, "python")
+    torch = importlib.util.find_spec("torch")
+    if torch:
+        config.available_features.add("torch")
+        # Its import would take seconds.
+        version = pathlib.Path(torch.origin).with_name("version.py").read_text(encoding="utf-8")
+        if re.search(r"^cuda\b.*= None$", version, re.MULTILINE):
+            config.available_features.add("torch-without-cuda")
 
 # Tests find our tools before anybody else's, and never touch the caches of the person who runs them.
 config.environment["PATH"] = os.pathsep.join(path + [os.environ.get("PATH", "")])

@@ -8,6 +8,9 @@ from typing import Any, Tuple
 
 
 def _library(like: Any) -> str:
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(like, torch.Tensor):
+        return "torch"
     return type(like).__module__.partition(".")[0]
 
 
@@ -35,7 +38,7 @@ def stream(like: Any) -> int:
     if library == "cupy":
         return sys.modules["cupy"].cuda.get_current_stream(like.device.id).ptr
     # By the interface, the stream that readers must wait for; none where there is nothing to wait for.
-    return like.__cuda_array_interface__.get("stream") or 0
+    return getattr(like, "__cuda_array_interface__", {}).get("stream") or 0
 
 
 def number(like: Any) -> int:
@@ -45,4 +48,6 @@ def number(like: Any) -> int:
         return like.device.index
     if library == "cupy":
         return like.device.id
+    if hasattr(like, "__dlpack_device__"):
+        return like.__dlpack_device__()[1]
     return int(getattr(like, "device_id", 0))

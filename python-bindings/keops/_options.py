@@ -100,13 +100,6 @@ def warn_deprecated(**options: Any) -> None:
                           stacklevel=3)
 
 
-def check_backend(backend: str) -> None:
-    if backend not in BACKENDS:
-        raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
-    if backend not in ("auto", "CPU"):
-        raise unsupported("backend", "'auto' or 'CPU'", backend)
-
-
 def find_target(backend: str, device_id: int) -> str:
     """Where the compiled half is to compute: "" where the data lie, else a name of its targets."""
     if backend == "auto":

@@ -144,6 +144,21 @@ void ArrayView::refuse(nb::handle object, Library library, const std::string &wh
   raise(PyExc_TypeError, what + ": expected dtype " + kNumberTypes + " in native byte order, got " + type);
 }
 
+void ArrayView::fillBuffer(void *data, int64_t unit) {
+  size_t ndim = layout.size() / 2;
+  buffer = {};
+  buffer.buf = data;
+  buffer.itemsize = runtime::sizeOf(elementType);
+  buffer.len = buffer.itemsize;
+  for (size_t axis = 0; axis < ndim; ++axis) {
+    buffer.len *= layout[axis];
+    layout[ndim + axis] *= unit;
+  }
+  buffer.ndim = static_cast<int>(ndim);
+  buffer.shape = layout.data();
+  buffer.strides = layout.data() + ndim;
+}
+
 std::string ArrayView::shapeText() const {
   std::vector<int64_t> sizes(buffer.shape, buffer.shape + buffer.ndim);
   return python::shapeText(sizes.data(), sizes.size());
@@ -192,7 +207,7 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
   if (isStrided || size == 0)
     return array;
   nb::object copy;
-  if (tensor.is_valid() && isOnDevice(tensor))
+  if (tensor.is_valid() && !isTensor)
     raise(PyExc_ValueError,
           "expected arrays of a GPU that are aligned, with strides of whole elements and complex numbers "
           "next to each other, got one of strides that are not; copy it first");
@@ -222,9 +237,12 @@ ConstArray ArrayView::toEngine(int coreAxes, std::vector<nb::object> &copies) co
 // Arrays that go out
 //===----------------------------------------------------------------------===//
 
-std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, size_t ndim, DType type, Library library) {
+std::pair<nb::object, void *> keops::python::makeArray(const int64_t *shape, size_t ndim, DType type, Library library,
+                                                       nb::handle like) {
   if (library == Library::Torch)
-    return makeTensor(shape, ndim, type);
+    return makeTensor(shape, ndim, type, like);
+  if (library == Library::Device)
+    return makeDeviceArray(shape, ndim, type, like);
   NumPy &numpy = NumPy::get();
   nb::object sizes = nb::steal(PyTuple_New(ndim));
   for (size_t axis = 0; axis < ndim; ++axis)

@@ -38,7 +38,7 @@ struct NumPy {
   nanobind::object &typeObject(DType type) { return types[static_cast<int>(type)]; }
 };
 
-/// Whose arrays a call takes and makes; `Device` is any library of arrays on a GPU.
+/// Whose arrays a call takes and makes; `Device` is any library of arrays on a GPU. Tensors may lie there too.
 enum class Library { NumPy, Torch, Device };
 
 /// The memory of an array, held for as long as this object lives.
@@ -50,8 +50,8 @@ public:
   ArrayView &operator=(const ArrayView &) = delete;
 
   /// Holds `object`, an argument or result that messages call `what()`, if it
-  /// is an array of that library, in the processor's memory, of a type that
-  /// kernels know; throws TypeError otherwise. To be called once.
+  /// is an array of that library, of a type that kernels know; throws TypeError
+  /// otherwise. To be called once.
   template <typename What>
   void hold(nanobind::handle object, Library library, What &&what) {
     if (library == Library::Torch    ? !tryHoldTensor(object)
@@ -70,6 +70,8 @@ public:
   }
 
   DType type() const { return elementType; }
+  /// The number of the GPU that a tensor lies on; -1 if it is in the processor's memory.
+  int device() const { return deviceNumber; }
   int ndim() const { return buffer.ndim; }
   int64_t shape(int axis) const { return buffer.shape[axis]; }
   bool isWriteable() const { return !buffer.readonly; }
@@ -94,6 +96,7 @@ private:
   bool tryHoldBits(nanobind::handle object);
   bool tryHoldTensor(nanobind::handle object);
   bool tryHoldDevice(nanobind::handle object);
+  bool tryHoldPack(nanobind::handle object);
   template <typename What>
   bool tryHoldForeign(nanobind::handle object, What &&what) {
     nanobind::object array = shareForeign(object, what);
@@ -102,9 +105,14 @@ private:
   static nanobind::object shareForeign(nanobind::handle object, const std::function<std::string()> &what);
   [[noreturn]] static void refuse(nanobind::handle object, Library library, const std::string &what);
 
+  /// Describes what lies at `data`; `layout` has its sizes and then its strides, in `unit` bytes.
+  void fillBuffer(void *data, int64_t unit);
+
   Py_buffer buffer;
   DType elementType = DType::F32;
-  /// Of a tensor: what keeps its memory, and its sizes and strides in bytes.
+  int deviceNumber = -1;
+  bool isTensor = false;
+  /// Of a tensor or an array of a GPU: what keeps its memory, and its sizes and strides in bytes.
   nanobind::object tensor;
   std::vector<Py_ssize_t> layout;
 };
@@ -116,14 +124,15 @@ inline constexpr const char *kNumberTypes = "float16, bfloat16, float32 or float
 std::string shapeText(const int64_t *shape, size_t ndim);
 
 /// A new array, not initialised, and its memory.
-std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type, Library library);
+/// It lies where `like` does, an argument of the call, which arrays of NumPy have no need of.
+std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim, DType type, Library library,
+                                              nanobind::handle like = {});
 
 /// True if `object` says that it lies on a GPU.
 bool isOnDevice(nanobind::handle object);
 /// The number of the GPU of such an array, and the stream on which its library computes.
 int deviceNumberOf(nanobind::handle like);
 void *streamOf(nanobind::handle like);
-/// As `makeArray`, on the device and of the library of `like`.
 std::pair<nanobind::object, void *> makeDeviceArray(const int64_t *shape, size_t ndim, DType type,
                                                     nanobind::handle like);
 [[noreturn]] void refuseDeviceArray(nanobind::handle object, const std::string &what);
@@ -138,7 +147,8 @@ void copyInto(nanobind::handle destination, nanobind::handle source, Library lib
 /// Finds what calls need in the module `torch`.
 void loadTorch();
 [[noreturn]] void refuseTensor(nanobind::handle object, const std::string &what);
-std::pair<nanobind::object, void *> makeTensor(const int64_t *shape, size_t ndim, DType type);
+/// On the device of the tensor `like`.
+std::pair<nanobind::object, void *> makeTensor(const int64_t *shape, size_t ndim, DType type, nanobind::handle like);
 /// A tensor with the same elements, contiguous and aligned.
 nanobind::object copyTensor(nanobind::handle tensor);
 

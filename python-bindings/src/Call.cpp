@@ -28,6 +28,9 @@ using runtime::Axis;
 using runtime::ResultInfo;
 namespace nb = nanobind;
 
+/// Names of targets beside the empty one, which is where the arrays lie; of a GPU with ":" and its number after it.
+static constexpr const char *kProcessor = "host", *kSimulator = "sim", *kAnyGPU = "cuda";
+
 //===----------------------------------------------------------------------===//
 // The reduction and its code
 //===----------------------------------------------------------------------===//
@@ -122,12 +125,31 @@ int Callable::axis() const {
   return indexed == places.end() ? 1 : 1 - *indexed;
 }
 
-nb::tuple Callable::signature(const std::string &type) {
-  DType found = DType::F32;
-  for (DType known : {DType::F64, DType::F16, DType::BF16})
+/// Any code tells, so that what is there is asked first, and what cannot be had for want of a device is not needed.
+const Kernel &Callable::anyKernel(const std::string &type, const std::string &target) {
+  DType wanted = DType::F32;
+  for (DType known : {DType::F32, DType::F64, DType::F16, DType::BF16}) {
     if (type == runtime::nameOf(known))
-      found = known;
-  const Kernel &kernel = kernelFor(found);
+      wanted = known;
+    else if (!type.empty())
+      continue;
+    if (const auto &slot = kernels[static_cast<int>(known)])
+      return *slot;
+    for (const auto &[where, kernel] : otherKernels)
+      if (where.second == known && kernel)
+        return *kernel;
+  }
+  try {
+    return kernelFor(wanted, target);
+  } catch (const Error &) {
+    if (target.empty())
+      throw;
+    return kernelFor(wanted);
+  }
+}
+
+nb::tuple Callable::signature(const std::string &type, const std::string &target) {
+  const Kernel &kernel = anyKernel(type, target);
   int rows = 1 - axis();
   auto placeOf = [&](Axis axis) { return axis == Axis::Parameter ? 2 : axis == Axis::Row ? rows : 1 - rows; };
   nb::list arguments, results;
@@ -187,6 +209,17 @@ void Callable::checkTypes(const std::vector<ArrayView> &views) const {
                                runtime::nameOf(runtime::realType(*complexType)) + " for results of " +
                                runtime::nameOf(*complexType) + ", got " + runtime::nameOf(views[0].type()) + " in " +
                                describe(0));
+}
+
+static std::string deviceText(int device) { return device < 0 ? "cpu" : "cuda:" + std::to_string(device); }
+
+/// All tensors lie in one memory. Where other arrays of a GPU lie, the driver says.
+void Callable::checkDevices(const std::vector<ArrayView> &views) const {
+  for (size_t position = 0; position < views.size(); ++position)
+    if (views[position].device() != views[0].device())
+      raise(PyExc_ValueError, describe(position) + ": expected a tensor on the device " +
+                                  deviceText(views[0].device()) + " as " + describe(0) + ", got one on " +
+                                  deviceText(views[position].device()));
 }
 
 Callable::Sizes Callable::checkShapes(const std::vector<ArrayView> &views,
@@ -302,7 +335,7 @@ public:
   /// says that complex elements may take its components in pairs.
   template <typename ShapeFor>
   Destination(nb::handle given, const std::string &what, const ShapeFor &shapeFor, DType type, bool mayPair,
-              const std::vector<ArrayView> &arguments, Library library)
+              const std::vector<ArrayView> &arguments, Library library, nb::handle like)
       : given(given), library(library) {
     view.hold(given, library, [&] { return what; });
     std::vector<int64_t> shape = shapeFor(type);
@@ -318,6 +351,9 @@ public:
             what + ": expected dtype " + runtime::nameOf(type) + ", got " + runtime::nameOf(view.type()));
     if (found != expected)
       raise(PyExc_ValueError, what + ": expected an array of shape " + expected + ", got shape " + found);
+    if (view.device() != arguments[0].device())
+      raise(PyExc_ValueError, what + ": expected a tensor on the device " + deviceText(arguments[0].device()) +
+                                  " as argument 0, got one on " + deviceText(view.device()));
     if (!view.isWriteable())
       raise(PyExc_ValueError, what + ": expected a writeable array, got one that is read-only");
     isDirect = view.isContiguous() && view.isAligned() &&
@@ -331,7 +367,7 @@ public:
             what + ": expected a contiguous array that shares no memory with the arguments, as it lies on "
                    "a GPU, got one that does not");
     if (!isDirect)
-      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type, library);
+      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type, library, like);
   }
 
   DType type() const { return elementType; }
@@ -395,8 +431,12 @@ public:
     if (given.is_none())
       return;
     auto arrays = nb::cast<nb::tuple>(given);
-    for (size_t n = 0; n < 3; ++n)
+    for (size_t n = 0; n < 3; ++n) {
       views[n].hold(arrays[n], library, [] { return std::string("ranges"); });
+      if (views[n].device() >= 0)
+        raise(PyExc_ValueError,
+              "ranges: expected tensors on the device cpu, got one on " + deviceText(views[n].device()));
+    }
     ranges.rows = static_cast<const int64_t *>(views[0].data());
     ranges.slices = static_cast<const int64_t *>(views[1].data());
     ranges.clusters = views[1].shape(0);
@@ -428,23 +468,26 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     refuseCount(declarations, count);
   if (count == 0)
     raise(PyExc_ValueError, "expected at least one argument, whose dtype is that of the computation; got none");
-  bool wantsProcessor = target == "host";
-  if (wantsProcessor)
-    target.clear();
-  // What lies on a GPU is computed there.
   if (library == Library::NumPy &&
       !PyObject_TypeCheck(arguments[0].ptr(), reinterpret_cast<PyTypeObject *>(NumPy::get().ndarray.ptr())) &&
-      isOnDevice(arguments[0])) {
+      isOnDevice(arguments[0]))
     library = Library::Device;
-    if (wantsProcessor)
-      raise(PyExc_ValueError, "backend: expected 'auto' or 'GPU' for arrays that lie on a GPU, got 'CPU'");
-    if (target.empty())
-      target = "cuda:" + std::to_string(deviceNumberOf(arguments[0]));
-  }
   std::vector<ArrayView> views(count);
   for (size_t position = 0; position < count; ++position)
     views[position].holdShared(arguments[position], library, [&] { return describe(position); });
   checkTypes(views);
+  checkDevices(views);
+
+  // What lies on a GPU is computed there, on the stream of whoever owns it.
+  nb::handle onGPU = library == Library::Device || views[0].device() >= 0 ? arguments[0] : nb::handle();
+  if (onGPU.is_valid() && (target == kProcessor || target == kSimulator))
+    raise(PyExc_ValueError, std::string("backend: expected 'auto' or 'GPU' for arrays that lie on a GPU, got '") +
+                                (target == kProcessor ? "CPU" : "sim") + "'");
+  if (onGPU.is_valid() && (target.empty() || target == kAnyGPU))
+    target = std::string(kAnyGPU) + ":" +
+             std::to_string(library == Library::Device ? deviceNumberOf(onGPU) : views[0].device());
+  if (target == kProcessor)
+    target.clear();
 
   const Kernel &kernel = kernelFor(runtime::realType(views[0].type()), target);
   Sizes sizes = checkShapes(views, kernel.arguments());
@@ -455,8 +498,8 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
   HeldRanges held(ranges, library == Library::Device ? Library::NumPy : library);
   auto compute = [&](const std::vector<Array> &outputs) {
-    if (library == Library::Device)
-      kernel.enqueue(outputs, inputs, streamOf(arguments[0]), held.get());
+    if (onGPU.is_valid())
+      kernel.enqueue(outputs, inputs, streamOf(onGPU), held.get());
     else
       run(kernel, outputs, inputs, sizes, held.get(), !target.empty());
   };
@@ -471,7 +514,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
       std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
       auto shapeFor = [&](DType type) { return resultShape(results[n], sizes, type); };
       destinations.push_back(std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]),
-                                                           reduction().k == 0, views, library));
+                                                           reduction().k == 0, views, library, onGPU));
       DType type = destinations.back()->type();
       outputs.push_back({destinations.back()->data(), sizes.rowsOf(results[n].axis),
                          results[n].dim / runtime::partsOf(type), type, sizes.batch});
@@ -487,8 +530,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   for (const ResultInfo &result : results) {
     DType type = resultType(result);
     std::vector<int64_t> shape = resultShape(result, sizes, type);
-    auto [array, memory] = library == Library::Device ? makeDeviceArray(shape.data(), shape.size(), type, arguments[0])
-                                                      : makeArray(shape.data(), shape.size(), type, library);
+    auto [array, memory] = makeArray(shape.data(), shape.size(), type, library, onGPU);
     outputs.push_back({memory, sizes.rowsOf(result.axis), result.dim / runtime::partsOf(type), type, sizes.batch});
     arrays.push_back(std::move(array));
   }

@@ -70,8 +70,9 @@ public:
   /// the rows of the first result that has an index.
   int axis() const;
   /// What a call with numbers of this type takes and gives: a tuple of (place, dimension) of arguments, and one of
-  /// (place, shape of a row, is it a number of a row) of results.
-  nanobind::tuple signature(const std::string &type);
+  /// (place, shape of a row, is it a number of a row) of results. An empty type is any; code for `target` is made if
+  /// there is none.
+  nanobind::tuple signature(const std::string &type, const std::string &target = "");
 
 private:
   struct Sizes {
@@ -88,12 +89,15 @@ private:
 
   const Reduction &reduction() const { return reductions.front(); }
   const Kernel &kernelFor(DType type, const std::string &target = "");
+  /// A kernel for numbers of this type, or of any if that is empty: one that is there, or for `target`.
+  const Kernel &anyKernel(const std::string &type, const std::string &target);
   Sums sumsFor(DType type) const;
   std::string describe(size_t position) const;
   Sizes checkShapes(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected) const;
   void checkBatches(const std::vector<ArrayView> &views, const std::vector<runtime::ArgumentInfo> &expected,
                     Sizes &sizes) const;
   void checkTypes(const std::vector<ArrayView> &views) const;
+  void checkDevices(const std::vector<ArrayView> &views) const;
   std::vector<int64_t> resultShape(const runtime::ResultInfo &result, const Sizes &sizes, DType type) const;
   DType resultType(const runtime::ResultInfo &result) const;
   void run(const Kernel &kernel, const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs,

@@ -5,13 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Libraries describe such arrays in the same words, `__cuda_array_interface__`.
-// What differs between them (how to make an array, and on which stream it is
-// computed) is asked of keops._device.
+// Libraries describe such arrays in the same words, `__cuda_array_interface__`,
+// or in a capsule of DLPack. What differs between them (how to make an array,
+// and on which stream it is computed) is asked of keops._device.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Arrays.h"
+#include "DLPack.h"
 
 #include <nanobind/stl/string.h>
 
@@ -23,11 +24,21 @@ static constexpr const char *kInterface = "__cuda_array_interface__";
 
 static nb::object device(const char *name) { return nb::module_::import_("keops._device").attr(name); }
 
-bool keops::python::isOnDevice(nb::handle object) {
-  // Tensors of the processor have the attribute, but asking for it raises an exception.
+/// Tensors of the processor have the attribute, but asking for it raises an exception.
+static bool hasInterface(nb::handle object) {
   bool found = PyObject_HasAttrString(object.ptr(), kInterface) == 1;
   PyErr_Clear();
   return found;
+}
+
+bool keops::python::isOnDevice(nb::handle object) {
+  if (hasInterface(object))
+    return true;
+  constexpr const char *place = "__dlpack_device__";
+  if (PyObject_HasAttrString(object.ptr(), place) != 1)
+    return false;
+  nb::object found = object.attr(place)();
+  return PyTuple_Check(found.ptr()) && nb::cast<int>(found[0]) == dlpack::kCuda;
 }
 
 int keops::python::deviceNumberOf(nb::handle like) { return nb::cast<int>(device("number")(like)); }
@@ -47,12 +58,44 @@ static std::optional<DType> typeOf(const std::string &text) {
   return std::nullopt;
 }
 
+bool ArrayView::tryHoldPack(nb::handle object) {
+  // The owner makes readers on the stream wait for what it does; 1 is the one that takes its turn with all others.
+  auto address = reinterpret_cast<uintptr_t>(streamOf(object));
+  nb::object capsule = object.attr("__dlpack__")(nb::arg("stream") = address ? address : 1);
+  const dlpack::Array *array = nullptr;
+  bool isReadOnly = false;
+  if (PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
+    array = &static_cast<dlpack::Managed *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"))->array;
+  } else if (PyCapsule_IsValid(capsule.ptr(), "dltensor_versioned")) {
+    auto *managed = static_cast<dlpack::ManagedVersioned *>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
+    array = &managed->array;
+    isReadOnly = managed->flags & dlpack::ManagedVersioned::kReadOnly;
+  }
+  std::optional<DType> type = array ? dlpack::typeOf(*array) : std::nullopt;
+  if (!type)
+    return false;
+  elementType = *type;
+  // The memory is the capsule's as long as nobody takes it out.
+  tensor = capsule;
+  layout.assign(array->shape, array->shape + array->ndim);
+  layout.resize(2 * layout.size(), 1);
+  for (int axis = array->ndim; axis-- > 0;)
+    layout[array->ndim + axis] = array->strides            ? array->strides[axis]
+                                 : axis + 1 == array->ndim ? 1
+                                                           : layout[array->ndim + axis + 1] * layout[axis + 1];
+  fillBuffer(static_cast<char *>(array->data) + array->byteOffset, runtime::sizeOf(elementType));
+  buffer.readonly = isReadOnly;
+  return true;
+}
+
 bool ArrayView::tryHoldDevice(nb::handle object) {
   if (!isOnDevice(object))
     return false;
+  if (!hasInterface(object))
+    return tryHoldPack(object);
   auto described = nb::cast<nb::dict>(nb::object(object.attr(kInterface)));
   std::optional<DType> type = typeOf(nb::cast<std::string>(described["typestr"]));
-  if (!type)
+  if (!type || (described.contains("mask") && !nb::object(described["mask"]).is_none()))
     return false;
   elementType = *type;
   tensor = nb::borrow(object);
@@ -61,20 +104,14 @@ bool ArrayView::tryHoldDevice(nb::handle object) {
   nb::object strides = described.contains("strides") ? nb::object(described["strides"]) : nb::none();
   size_t ndim = shape.size();
   layout.resize(2 * ndim);
-  int64_t count = runtime::sizeOf(elementType);
-  buffer = {};
-  buffer.itemsize = count;
+  int64_t bytes = runtime::sizeOf(elementType);
   for (size_t axis = ndim; axis-- > 0;) {
     layout[axis] = nb::cast<Py_ssize_t>(shape[axis]);
-    layout[ndim + axis] = strides.is_none() ? count : nb::cast<Py_ssize_t>(strides[axis]);
-    count *= layout[axis];
+    layout[ndim + axis] = strides.is_none() ? bytes : nb::cast<Py_ssize_t>(strides[axis]);
+    bytes *= layout[axis];
   }
-  buffer.buf = reinterpret_cast<void *>(nb::cast<uintptr_t>(data[0]));
+  fillBuffer(reinterpret_cast<void *>(nb::cast<uintptr_t>(data[0])), /*unit=*/1);
   buffer.readonly = nb::cast<bool>(data[1]);
-  buffer.len = count;
-  buffer.ndim = static_cast<int>(ndim);
-  buffer.shape = layout.data();
-  buffer.strides = layout.data() + ndim;
   return true;
 }
 
@@ -82,9 +119,15 @@ void keops::python::refuseDeviceArray(nb::handle object, const std::string &what
   std::string name = nb::cast<std::string>(nb::str(object.type().attr("__name__")));
   if (!isOnDevice(object))
     raise(PyExc_TypeError, what + ": expected an array of a GPU, as argument 0 is, got " + name);
-  nb::object described = object.attr(kInterface);
-  raise(PyExc_TypeError, what + ": expected dtype float16, float32 or float64, or complex, got " +
-                             nb::cast<std::string>(described["typestr"]));
+  std::string type = "one that DLPack calls otherwise";
+  if (hasInterface(object)) {
+    auto described = nb::cast<nb::dict>(nb::object(object.attr(kInterface)));
+    if (described.contains("mask") && !nb::object(described["mask"]).is_none())
+      raise(PyExc_TypeError,
+            what + ": expected an array without a mask, which would have no effect, got " + name + " with one");
+    type = nb::cast<std::string>(described["typestr"]);
+  }
+  raise(PyExc_TypeError, what + ": expected dtype float16, float32 or float64, or complex, got " + type);
 }
 
 std::pair<nb::object, void *> keops::python::makeDeviceArray(const int64_t *shape, size_t ndim, DType type,

@@ -94,13 +94,14 @@ NB_MODULE(_keops, module) {
           "Checks a tuple of NumPy arrays, or of arrays on a GPU, and computes, into new arrays or into `out`.")
       .def(
           "call_tensors",
-          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges) {
-            return self.call(std::move(arguments), out, ranges, Library::Torch);
+          [](Callable &self, nb::tuple arguments, nb::handle out, nb::handle ranges, const std::string &target) {
+            return self.call(std::move(arguments), out, ranges, Library::Torch, target);
           },
-          "arguments"_a, "out"_a.none(), "ranges"_a.none(), "The same for PyTorch tensors, without their derivatives.")
+          "arguments"_a, "out"_a.none(), "ranges"_a.none(), "target"_a = "",
+          "The same for PyTorch tensors, without their derivatives.")
       .def("derived", &Callable::derived, "arguments"_a, "chains"_a,
            "Derivatives, one result for each chain of (is a tangent, number of the variable, number of the direction), "
            "of arguments (place, dimension), where the place is 0 for i, 1 for j, 2 for a parameter.")
-      .def("signature", &Callable::signature, "dtype"_a,
+      .def("signature", &Callable::signature, "dtype"_a, "target"_a = "",
            "(place, dimension) of arguments, and (place, shape of a row, is a row number) of results; compiles.");
 }

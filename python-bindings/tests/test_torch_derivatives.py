@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 
 from torch.autograd import gradcheck, gradgradcheck
 
-from keops.torch import Genred, _reduce
+from keops.torch import Genred, _calls
 from test_torch_reductions import GAUSSIAN, RANGES, draw, gaussian, mask_of_ranges
 
 M, N, D = 4, 5, 2
@@ -127,7 +127,7 @@ def test_accumulators(options):
 def test_gradients_of_one_index_are_one_call():
     """x and its companion are both of i, so that their gradients come from one kernel."""
     f = Genred("Exp(-SqDist(x,y))*a", ALIASES + ["a = Vi(1)"], axis=1)
-    call = _reduce.find(f._key)
+    call = _calls.find(f._key)
     groups = call.gradients("float64", (0, ), (0, 1, 2, 4))
     assert [positions for _, positions in groups] == [[0, 4], [1, 2]]
 
@@ -138,7 +138,7 @@ def test_value_and_gradient_in_one_pass(op):
     general way."""
     aliases = ALIASES + ["a = Vi(1)"]
     f = Genred("a*(x|y)*p", aliases, reduction_op=op, axis=1)
-    call = _reduce.find(f._key)
+    call = _calls.find(f._key)
     assert call.with_gradients("float64", (0, 4)).chains == ((), ((False, 0, 5), ), ((False, 4, 5), ))
     assert call.with_gradients("float64", (0, 1)) is None and call.with_gradients("float16", (0, )) is None
     x, a = draw(0, 3, 1, M, D).requires_grad_(), draw(1, M, 1).requires_grad_()

@@ -562,3 +562,24 @@ Result cuStreamIsCapturing(void *stream, int *status) {
 }
 
 } // extern "C"
+
+//===----------------------------------------------------------------------===//
+// Accounts for programs that do not speak C++
+//===----------------------------------------------------------------------===//
+
+extern "C" {
+
+int64_t keops_cuda_double_live_bytes() { return keops_cuda_double()->liveBytes(); }
+int64_t keops_cuda_double_launches() { return static_cast<int64_t>(keops_cuda_double()->launches().size()); }
+/// The stream of the latest launch.
+void *keops_cuda_double_stream() {
+  const std::vector<DoubleLaunch> &launches = keops_cuda_double()->launches();
+  return launches.empty() ? nullptr : launches.back().stream;
+}
+/// How often the driver's function of this name was called.
+int64_t keops_cuda_double_calls(const char *function) {
+  const std::vector<std::string> &calls = keops_cuda_double()->calls();
+  return std::count(calls.begin(), calls.end(), function);
+}
+
+} // extern "C"

@@ -10,16 +10,17 @@ from torch.autograd import forward_ad
 
 from keops import _options
 from keops._genred import GenericReductions, GenredBase
-from keops.torch import _reduce
+from keops.torch import _calls, _reduce
+
 
 def _is_whole(tensor: Tensor) -> bool:
     return not (tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool)
 
 
 def check_ranges(ranges: Any) -> Tuple[Tensor, ...]:
-    """The six tensors as the compiled half takes them."""
+    """The six tensors as the compiled half takes them: it plans on the processor which pairs are whose."""
     _options.check_ranges(ranges, "tensor", Tensor, "PyTorch", _is_whole)
-    return tuple(tensor.to(torch.int64).contiguous() for tensor in ranges)
+    return tuple(tensor.to("cpu", torch.int64).contiguous() for tensor in ranges)
 
 
 def check_tensors(args: Sequence[Any]) -> None:
@@ -32,6 +33,20 @@ def check_tensors(args: Sequence[Any]) -> None:
         if tensor.device != args[0].device:
             raise ValueError(f"argument {position}: expected a tensor on the device {args[0].device} as argument 0, "
                              f"got one on {tensor.device}")
+
+
+def find_target(backend: str, device_id: int, tensor: Any) -> str:
+    """Where the compiled half is to compute with tensors that lie where ``tensor`` does, as it names the place; "" for the
+    processor."""
+    target = _options.find_target(backend, device_id)
+    if not isinstance(tensor, Tensor) or not tensor.is_cuda:
+        return "" if target == "host" else target
+    own = f"cuda:{tensor.device.index}"
+    if target in ("host", "sim"):
+        raise _options.refuse("backend", f"'auto' or 'GPU' for tensors on {own}", backend)
+    if target not in ("", "cuda", own):
+        raise _options.refuse("device_id", f"-1 or {tensor.device.index}, as the tensors are on {own}", device_id)
+    return own
 
 
 def _is_simple(tensors: Sequence[Any]) -> bool:
@@ -64,7 +79,7 @@ class Genred(GenredBase):
     except for results that are numbers of rows (int64). A derivative is one more reduction, which the engine writes out
     and compiles when it is first asked for. ``torch.func`` and ``torch.compile`` see a call as one operator.
 
-    Tensors are taken where they are, with any strides, and are neither copied nor changed. Those that share an argument
+    Tensors are taken where they are, on the processor or a GPU, with any strides, and are neither copied nor changed. Those that share an argument
     over batches may have size 1 there, or be expanded.
 
     :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``, or a reduction.
@@ -95,43 +110,52 @@ class Genred(GenredBase):
 
     def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
         # Derivatives are those of real numbers.
-        self._call = _reduce.make((*arguments, None))
-        self._run = _reduce.make((*arguments, complex_type)).run if complex_type else self._call.run
+        self._call = _calls.make((*arguments, None))
+        self._run = _calls.make((*arguments, complex_type)).run if complex_type else self._call.run
         self._key = self._call.key
         self._compiled = self._call.compiled
+
+    def _key_on(self, backend: str, device_id: int, args: Sequence[Any]) -> str:
+        """The name of the reduction as it is computed for these arguments."""
+        return _calls.key_on(self._key, find_target(backend, device_id, args[0] if args else None))
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None, progress=False):
         """Computes the reduction for one tensor per alias, in order of position.
 
         :param args: tensors of shapes (..., M, D), (..., N, D) and (..., D) for arguments Vi, Vj and Pm, all of one
-            dtype and on the processor; complex tensors, with half as many columns, count as the dtype of their parts.
-        :param backend: "auto" or "CPU".
-        :param device_id: number of a GPU; without effect on the processor.
+            dtype and one device, the processor or a GPU; complex tensors, with half as many columns, count as the dtype
+            of their parts.
+        :param backend: "auto" computes where the tensors lie: on a GPU by their addresses, on PyTorch's current stream and
+            without waiting for it. "CPU"; "GPU", or one of its kin such as "GPU_1D", which copies tensors of the processor to
+            a GPU and the results back; "sim" for the code of a GPU on a simulator, for small tensors of the processor.
+            Derivatives are computed in the same place.
+        :param device_id: number of the GPU for tensors of the processor, by default the first.
         :param ranges: which pairs count: None for all, or six tensors of integers, as in ``keops.numpy.Genred``.
-            Gradients read those three that belong to the index of their rows.
+            Gradients read those three that belong to the index of their rows. They are read on the processor: from a GPU
+            they are copied, which waits.
         :param out: tensor that receives the result and is returned, of exactly its shape and dtype (a tuple of tensors
             where the result is a tuple). Derivatives go through it as through a copy.
         :param progress: True shows a bar of the package tqdm while the processor computes; results are the same. On a GPU it
             shows the end only.
         :returns: a new tensor or a tuple of tensors, or ``out``.
         :raises ValueError: not one tensor per alias, a wrong shape, tensors of one index with different numbers of rows,
-            batch dimensions that do not broadcast, a tensor that is not on the processor, an unknown backend; as
-            ``keops.Error``, ranges beyond the tensors or a formula that cannot be compiled.
+            batch dimensions that do not broadcast, tensors of different devices, an unknown backend or one for other
+            devices; as ``keops.Error``, ranges beyond the tensors, a formula that cannot be compiled, or no GPU or driver
+            where one is asked for.
         :raises TypeError: an argument that is no tensor, has another dtype, or not that of argument 0.
-        :raises NotImplementedError: GPU backends.
         """
         if progress and not torch.compiler.is_compiling():
             return self._call_with_bar(args, backend=backend, device_id=device_id, ranges=ranges, out=out)
         if torch.compiler.is_compiling():
-            return self._finish(torch.ops.keops.reduce(self._key, [_as_pairs(tensor) for tensor in args],
+            return self._finish(torch.ops.keops.reduce(self._key_on(backend, device_id, args),
+                                                       [_as_pairs(tensor) for tensor in args],
                                                        [] if ranges is None else list(check_ranges(ranges))), out)
-        if backend != "auto":
-            _options.check_backend(backend)
-        if _is_simple(args):
+        if backend == "auto" and _is_simple(args):
             return self._run(args, out, None if ranges is None else _reduce.choose(self.axis, check_ranges(ranges)))
+        call = _calls.find(self._key_on(backend, device_id, args))
         check_tensors(args)
         tensors = [_as_pairs(tensor) for tensor in args]
-        return self._finish(_reduce.apply(self._call, () if ranges is None else check_ranges(ranges), tensors), out)
+        return self._finish(_reduce.apply(call, () if ranges is None else check_ranges(ranges), tensors), out)
 
     def _finish(self, results: Sequence[Tensor], out: Any) -> Any:
         """The results as the caller expects them, or in the tensors that he gave."""

@@ -351,7 +351,7 @@ def kernel_product(params: Dict[str, Any], x: Any, y: Any, *bs: Tensor, mode: Op
     if mode not in _MODES:
         raise _options.refuse("mode", f"one of {', '.join(map(repr, _MODES))}", mode)
     if backend not in ("pytorch", "matrix"):
-        _options.check_backend(backend)
+        _options.find_target(backend, -1)
     chosen = _MODES[mode]
     x, y = _points("x", x, kernel), _points("y", y, kernel)
     for number, (own, other) in enumerate(zip(x, y)):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor, Variables
+from keops.torch._operators import dtype_name
 from keops.torch.genred import Genred
 from keops.torch.solve import KernelSolve
 
@@ -33,7 +34,7 @@ class _TorchArrays:
 
     @staticmethod
     def dtype(array: Tensor) -> str:
-        return _NAMES[array.dtype]
+        return dtype_name(array)
 
     @staticmethod
     def device(array: Tensor) -> Hashable:
@@ -46,9 +47,6 @@ class _TorchArrays:
     @staticmethod
     def zeros(shape: Tuple[int, ...], dtype: str, like: Any) -> Tensor:
         return torch.zeros(1, dtype=getattr(torch, dtype), device=None if like is None else like.device).expand(shape)
-
-
-_NAMES = {value: str(value)[6:] for value in vars(torch).values() if isinstance(value, torch.dtype)}
 
 
 class LazyTensor(GenericLazyTensor):

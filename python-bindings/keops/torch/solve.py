@@ -9,7 +9,7 @@ from torch import Tensor
 
 from keops import _options
 from keops._solver import SolverBase, conjugate_gradient
-from keops.torch import _reduce
+from keops.torch import _calls, _operators, _reduce
 from keops.torch.genred import Genred, check_ranges, check_tensors
 
 __all__ = ["KernelSolve"]
@@ -18,7 +18,7 @@ __all__ = ["KernelSolve"]
 def _solve(key: str, position: int, alpha: float, eps: float, ranges: Sequence[Tensor],
            tensors: Sequence[Tensor]) -> Tensor:
     """The solution a of (alpha Id + K) a = b, where ``tensors`` has b in the place of a. It has all batches of b."""
-    arguments, call = list(tensors), _reduce.find(key)
+    arguments, call = list(tensors), _calls.find(key)
 
     def apply(a: Tensor) -> Tensor:
         arguments[position] = a
@@ -26,36 +26,22 @@ def _solve(key: str, position: int, alpha: float, eps: float, ranges: Sequence[T
         return image.add_(a, alpha=alpha) if alpha else image
 
     b = tensors[position]
-    return conjugate_gradient(apply, b, eps, b.ndim - 2).contiguous()
+    a = conjugate_gradient(apply, b, eps, b.ndim - 2).contiguous()
+    # With alpha = 1 and K = 0 the solution may be b itself, which a function must not return.
+    return a.clone() if a is b else a
 
 
-@torch.library.custom_op("keops::solve", mutates_args=(), device_types="cpu")
-def solve(call: str, position: int, alpha: float, eps: float, ranges: List[Tensor], arguments: List[Tensor]) -> Tensor:
-    """The solution a of (alpha Id + K) a = b, where K a is the result of the call, and b stands in the place of a."""
-    return _solve(call, position, alpha, eps, ranges, arguments).clone()
+def _fake(key, position, alpha, eps, ranges, tensors):
+    b = _spread(_calls.find(key), position, tensors)[position]
+    return torch.empty_like(b, memory_format=torch.contiguous_format)
 
 
-@solve.register_fake
-def _(key, position, alpha, eps, ranges, tensors):
-    return torch.empty_like(tensors[position], memory_format=torch.contiguous_format)
-
-
-def _solve_again(key, position, alpha, eps, ranges, tensors):
-    return torch.ops.keops.solve(key, position, alpha, eps, list(ranges), list(tensors))
-
-
-def _adjoint(again, reduce, settings, ranges, tensors, a, cotangent, wanted):
-    """Gradients by number of the argument: with K symmetric, that of b is the solution v for the cotangent, and those of
-    others are those of K a at a for the cotangent -v."""
-    key, position, alpha, eps = settings
-    arguments = list(tensors)
-    arguments[position] = cotangent
-    v = again(*settings, ranges, arguments)
-    arguments[position] = a
-    others = [number for number in wanted if number != position]
-    found = _reduce._gradients(reduce, key, ranges, arguments, [-v], others)
-    found[position] = v
-    return found
+def _solve_here(key, position, alpha, eps, ranges, tensors):
+    """The solution, with derivatives, of tensors of any kind."""
+    call = _calls.find(key)
+    # The solution has the batches of all arguments.
+    return _operators.map_batches(
+        call, tensors, lambda moved: (Solve.apply(key, position, alpha, eps, ranges, *_spread(call, position, moved)), ))[0]
 
 
 class Solve(torch.autograd.Function):
@@ -64,10 +50,9 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def forward(key, position, alpha, eps, ranges, *tensors):
         if _reduce.is_plain(tensors) and _reduce._has_memory(tensors):
-            a = _solve(key, position, alpha, eps, ranges, tensors)
-            # With alpha = 1 and K = 0 the solution may be b itself, which a function must not return.
-            return a.clone() if a is tensors[position] else a
-        return _solve_again(key, position, alpha, eps, ranges, tensors)
+            return _solve(key, position, alpha, eps, ranges, tensors)
+        with torch._C._AutoDispatchBelowAutograd():
+            return torch.ops.keops.solve(key, position, alpha, eps, list(ranges), list(tensors))
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -83,7 +68,15 @@ class Solve(torch.autograd.Function):
         if cotangent is None:
             return (None, ) * (5 + len(tensors))
         wanted = [number for number, needed in enumerate(ctx.needs_input_grad[5:]) if needed]
-        found = _adjoint(_solve_here, _reduce._reduce_here, ctx.settings, ctx.ranges, tensors, a, cotangent, wanted)
+        key, position, _, _ = ctx.settings
+        # With K symmetric, the gradient of b is the solution v for the cotangent, and those of others are those of K a
+        # at a for the cotangent -v.
+        arguments = list(tensors)
+        arguments[position] = cotangent
+        v = _solve_here(*ctx.settings, ctx.ranges, arguments)
+        arguments[position] = a
+        found = _reduce._gradients(key, ctx.ranges, arguments, [-v], [number for number in wanted if number != position])
+        found[position] = v
         return (None, None, None, None, None, *(found.get(number) for number in range(len(tensors))))
 
     @staticmethod
@@ -96,7 +89,7 @@ class Solve(torch.autograd.Function):
         arguments = list(tensors)
         arguments[position] = a
         if directions:
-            image, = _reduce._tangents(_reduce._reduce_here, key, ctx.ranges, arguments, directions)
+            image, = _reduce._tangents(key, ctx.ranges, arguments, directions)
             right = -image if right is None else right - image
         arguments[position] = right
         return _solve_here(*ctx.settings, ctx.ranges, arguments)
@@ -105,39 +98,24 @@ class Solve(torch.autograd.Function):
     def vmap(info, in_dims, key, position, alpha, eps, ranges, *tensors):
         if ranges and in_dims[4] is not None:
             _reduce._check_ranges_dims(in_dims[4])
-        moved = _reduce._with_batch(key, info.batch_size, in_dims[5:], tensors)
-        moved[position] = _with_batches_of_all(_reduce.find(key), position, moved)
-        return Solve.apply(key, position, alpha, eps, ranges, *moved), 0
+        moved = _operators.with_batch(_calls.find(key), in_dims[5:], tensors)
+        return _solve_here(key, position, alpha, eps, ranges, moved), 0
 
 
-def _solve_here(key, position, alpha, eps, ranges, tensors):
-    return Solve.apply(key, position, alpha, eps, ranges, *tensors)
+_operators.register("solve(str call, int position, float alpha, float eps, Tensor[] ranges, Tensor[] arguments) -> Tensor",
+                    _solve, _fake,
+                    lambda key, position, alpha, eps, ranges, tensors: _solve_here(key, position, alpha, eps,
+                                                                                   tuple(ranges), tensors))
 
 
-def _setup_context(ctx, inputs, output):
-    *settings, ranges, tensors = inputs
-    ctx.settings, ctx.count = tuple(settings), len(tensors)
-    ctx.save_for_backward(*tensors, *ranges, output)
-
-
-def _backward(ctx, cotangent):
-    *saved, a = ctx.saved_tensors
-    tensors, ranges = saved[:ctx.count], saved[ctx.count:]
-    wanted = [number for number, needed in enumerate(ctx.needs_input_grad[5]) if needed]
-    found = _adjoint(_solve_again, _reduce._reduce_again, ctx.settings, ranges, tensors, a, cotangent, wanted)
-    return None, None, None, None, [None] * len(ranges), [found.get(number) for number in range(len(tensors))]
-
-
-solve.register_autograd(_backward, setup_context=_setup_context)
-
-
-def _with_batches_of_all(call: _reduce.Call, position: int, tensors: Sequence[Tensor]) -> Tensor:
-    """b with the batches that the solution has: those of all arguments."""
-    arguments, _ = call.signature(_reduce._dtype_name(tensors[0]))
-    batch = torch.broadcast_shapes(*(tensor.shape[:tensor.ndim - _reduce._core_axes(place)]
+def _spread(call: _calls.Call, position: int, tensors: Sequence[Tensor]) -> List[Tensor]:
+    """The tensors, and among them b with the batches that the solution has: those of all."""
+    arguments, _ = call.signature(_operators.dtype_name(tensors[0]))
+    batch = torch.broadcast_shapes(*(tensor.shape[:tensor.ndim - _operators.core_axes(place)]
                                      for (place, _), tensor in zip(arguments, tensors)))
-    b = tensors[position]
-    return b.expand(*batch, *b.shape[-2:])
+    spread = list(tensors)
+    spread[position] = spread[position].expand(*batch, *spread[position].shape[-2:])
+    return spread
 
 
 class KernelSolve(SolverBase):
@@ -179,23 +157,20 @@ class KernelSolve(SolverBase):
         :raises TypeError: alpha or eps is no number.
         """
         _options.check_solver_numbers(alpha=alpha, eps=eps)
-        _options.check_backend(backend)
-        call = self._sum._call
         if len(args) != len(self.aliases):
             # In the words of the sum.
             self._sum(*args)
-        tensors = list(args)
-        check_tensors(tensors)
-        arguments, _ = call.signature(_reduce._dtype_name(tensors[0]))
+        check_tensors(args)
+        settings = self._sum._key_on(backend, device_id, args), self.position, float(alpha), float(eps)
+        six = () if ranges is None else check_ranges(ranges)
+        if torch.compiler.is_compiling():
+            return torch.ops.keops.solve(*settings, list(six), list(args))
+        arguments, _ = _calls.find(settings[0]).signature(_operators.dtype_name(args[0]))
         place, dim = arguments[self.position]
         kept = 1 - self.axis
-        rows = next((tensor.shape[-2] for (own, _), tensor in zip(arguments, tensors) if own == kept and tensor.ndim > 1), 1)
-        b = tensors[self.position]
+        rows = next((tensor.shape[-2] for (own, _), tensor in zip(arguments, args) if own == kept and tensor.ndim > 1), 1)
+        b = args[self.position]
         if place == 2 or b.ndim < 2 or b.shape[-2] != rows:
             raise ValueError(f"argument {self.position} ({self.varinvalias}): expected a tensor of shape ({rows}, {dim}), "
                              f"as the sum has, for a matrix that is square, got shape {tuple(b.shape)}")
-        tensors[self.position] = _with_batches_of_all(call, self.position, tensors)
-        six = [] if ranges is None else list(check_ranges(ranges))
-        if torch.compiler.is_compiling():
-            return torch.ops.keops.solve(call.key, self.position, float(alpha), float(eps), six, tensors)
-        return Solve.apply(call.key, self.position, float(alpha), float(eps), tuple(six), *tensors)
+        return _solve_here(*settings, six, args)

@@ -193,10 +193,10 @@ def test_arrays_of_different_devices(place):
         raise AssertionError("arrays of two devices were taken")
 
 
-def run(target, part=""):
-    """Numbers of tests that passed, failed and were skipped."""
-    place, counts = Place(target), [0, 0, 0]
-    for name, test in sorted(globals().items()):
+def run(tests, place, part=""):
+    """Numbers of tests that passed, failed and were skipped, of the functions of a module."""
+    counts = [0, 0, 0]
+    for name, test in sorted(tests.items()):
         if not name.startswith("test_") or part not in name:
             continue
         try:

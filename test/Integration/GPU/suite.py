@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Passes everything on a GPU: keops-run on the formulas of commands.py, then the arrays of arrays.py in Python.
+"""Passes everything on a GPU: keops-run on the formulas of commands.py, then the arrays of arrays.py and the tensors of
+tensors.py in Python.
 
     suite.py --target cuda                       on the first GPU
     suite.py --target sim --only commands        the same formulas on the simulator, for a machine without one
@@ -27,7 +28,9 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", default="cuda", help="cuda, cuda:1, or sim (default: cuda)")
     parser.add_argument("--keops-run", default="keops-run", help="the program (default: the one on the path)")
-    parser.add_argument("--only", choices=["commands", "arrays"], help="one part")
+    parser.add_argument("--only", choices=["commands", "arrays", "tensors"], help="one part")
+    parser.add_argument("--double", metavar="FOLDER",
+                        help="CUDA tensors over the double of the driver, which this folder of the sources is about")
     parser.add_argument("--filter", default="", help="cases whose name contains this")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th case (default: all)")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="commands at a time (default: 4)")
@@ -69,20 +72,31 @@ def find_device(options):
 
 def main():
     options = parse_arguments()
+    if options.double:
+        sys.path.insert(0, options.double)
+        import torch_double  # before anybody imports torch
     reason = find_device(options)
     if reason:
         print(f"SKIPPED: nothing was run on a GPU: {reason}")
         return SKIPPED
     start, passed, failed = time.perf_counter(), 0, 0
-    if options.only != "arrays":
+    if options.only in (None, "commands"):
         passed, failed = run_commands(options)
         print(f"commands: {passed} passed, {failed} failed", flush=True)
-    if options.only != "commands":
-        sys.path.insert(0, str(pathlib.Path(__file__).parent))
-        import arrays
+    sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    import arrays
+    import tensors
 
-        more_passed, more_failed, skipped = arrays.run(options.target, options.filter)
-        print(f"arrays: {more_passed} passed, {more_failed} failed, {skipped} skipped", flush=True)
+    for name, part in (("arrays", arrays), ("tensors", tensors)):
+        if options.only not in (None, name):
+            continue
+        try:
+            place = part.Place(options.target)
+        except arrays.Skip as reason:
+            print(f"{name}: 0 passed, 0 failed, all skipped: {reason}", flush=True)
+            continue
+        more_passed, more_failed, skipped = arrays.run(vars(part), place, options.filter)
+        print(f"{name}: {more_passed} passed, {more_failed} failed, {skipped} skipped", flush=True)
         passed, failed = passed + more_passed, failed + more_failed
     print(f"suite on {options.target}: {passed} passed, {failed} failed, {time.perf_counter() - start:.0f} s")
     return 1 if failed or not passed else 0

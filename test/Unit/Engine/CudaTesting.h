@@ -14,14 +14,12 @@
 #ifndef KEOPS_TEST_UNIT_ENGINE_CUDATESTING_H
 #define KEOPS_TEST_UNIT_ENGINE_CUDATESTING_H
 
-#include "../../CudaDouble/CudaDouble.h"
+#include "../../CudaDouble/SimulatedLaunch.h"
 #include "EngineTesting.h"
 
-#include "keops/Compiler/Simulate.h"
 #include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaParser.h"
 
-#include <map>
 #include <mutex>
 
 #include <dlfcn.h>
@@ -48,40 +46,13 @@ public:
 
   bool run(const std::string &ptx, const DoubleLaunch &launch, void **parameters,
            const std::vector<DoubleMemory> &memory) override {
-    runtime::SimLaunch own;
-    own.grid = {launch.grid[0], launch.grid[1], launch.grid[2]};
-    own.block = {launch.block[0], launch.block[1], launch.block[2]};
-    own.sharedBytes = launch.shared;
-    own.seed = 1;
-    for (bool isPointer : pointersOf(ptx, launch.function)) {
-      if (isPointer)
-        own.arguments.push_back(*static_cast<void **>(*parameters++));
-      else
-        own.arguments.push_back(*static_cast<int64_t *>(*parameters++));
-    }
-    for (const DoubleMemory &part : memory)
-      own.buffers.push_back({part.data, part.bytes, true});
-    for (int64_t n = 0; n < simulation.artifact.numKernels(); ++n)
-      if (simulation.artifact.kernel(n).entry == launch.function) {
-        std::lock_guard<std::mutex> lock(mutex);
-        std::optional<std::string> fault = simulation.kernels[n].kernel->launch(own);
-        EXPECT_FALSE(fault) << *fault;
-        return !fault;
-      }
-    ADD_FAILURE() << "a launch of '" << launch.function << "', which is no kernel of this formula";
-    return false;
+    std::lock_guard<std::mutex> lock(mutex);
+    std::optional<std::string> fault = simulateLaunch(simulation, ptx, launch, parameters, memory);
+    EXPECT_FALSE(fault) << *fault;
+    return !fault;
   }
 
 private:
-  /// Which parameters of the function are pointers, by its declaration.
-  static std::vector<bool> pointersOf(const std::string &ptx, const std::string &function) {
-    size_t begin = ptx.find(".entry " + function + "("), end = ptx.find("\n)", begin);
-    std::vector<bool> pointers;
-    for (size_t at = ptx.find(".param", begin); at < end; at = ptx.find(".param", at + 1))
-      pointers.push_back(ptx.compare(at, std::strlen(".param .u64 .ptr"), ".param .u64 .ptr") == 0);
-    return pointers;
-  }
-
   compiler::Simulation simulation;
   std::mutex mutex;
 };
