@@ -50,26 +50,28 @@ def twice_backward(f, x):
     return first, torch.autograd.grad(first.square().sum(), x)[0]
 
 
-X, TANGENT = draw(0, M, D), draw(7, M, D)
-like = lambda value: draw(8, *value.shape)
+X, TANGENT, OTHER_TANGENT = draw(0, M, D), draw(7, M, D), draw(11, N, 3)
+MANY, MANY_WEIGHTS, OTHER_WEIGHTS = draw(9, B, M, D), draw(10, N, B, 3), draw(12, 2, N, 3)
+# A direction of the shape of a value.
+like = lambda value: torch.cos(value.detach())
 square = lambda f: lambda x: f(x).square().sum()
 # Of a function of x and of what else it takes.
 VALUES = {
     "call": lambda f, g: f(X),
-    "vmap": lambda f, g: vmap(f)(draw(9, B, M, D)),
-    "vmap of two": lambda f, g: vmap(g, (0, 1))(draw(9, B, M, D), draw(10, N, B, 3)),
-    "vmap in vmap": lambda f, g: vmap(vmap(g, (None, 0)), (0, None))(draw(9, B, M, D), draw(10, 2, N, 3)),
+    "vmap": lambda f, g: vmap(f)(MANY),
+    "vmap of two": lambda f, g: vmap(g, (0, 1))(MANY, MANY_WEIGHTS),
+    "vmap in vmap": lambda f, g: vmap(vmap(g, (None, 0)), (0, None))(MANY, OTHER_WEIGHTS),
 }
 DERIVATIVES = {
     "grad": lambda f, g: grad(square(f))(X),
     "vjp": lambda f, g: vjp(f, X)[1](like(f(X)))[0],
     "jvp": lambda f, g: jvp(f, (X, ), (TANGENT, )),
-    "jvp of two": lambda f, g: jvp(g, (X, WEIGHTS), (TANGENT, draw(11, N, 3))),
+    "jvp of two": lambda f, g: jvp(g, (X, WEIGHTS), (TANGENT, OTHER_TANGENT)),
     "jacrev": lambda f, g: jacrev(f)(X),
     "jacfwd": lambda f, g: jacfwd(f)(X),
     "hessian": lambda f, g: hessian(square(f))(X),
     "grad of grad": lambda f, g: grad(square(grad(square(f))))(X),
-    "vmap of grad": lambda f, g: vmap(grad(square(f)))(draw(9, B, M, D)),
+    "vmap of grad": lambda f, g: vmap(grad(square(f)))(MANY),
     "jacrev of jacrev": lambda f, g: jacrev(jacrev(square(f)))(X),
     "jvp of grad": lambda f, g: jvp(grad(square(f)), (X, ), (TANGENT, )),
 }

@@ -145,7 +145,7 @@ def _tangents(key: str, ranges, tensors: Sequence[Tensor], directions: Dict[int,
                              if own == place), 1)
                 part = part.unsqueeze(-2).expand(*part.shape[:-1], rows, part.shape[-1])
             if len(shape) > 1:
-                part = part.unflatten(-1, shape)
+                part = part.reshape(*part.shape[:-1], *shape)
             sums[number] = part if sums[number] is None else sums[number] + part
     return tuple(sums)
 
