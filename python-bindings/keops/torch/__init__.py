@@ -5,8 +5,12 @@
 Formulas, aliases, shapes and reductions are those of ``keops.numpy``; tensors have the dtype float16, bfloat16, float32
 or float64, or are complex. What the compiler or the engine refuses is ``keops.Error``, a ``ValueError``.
 
+Tensors of a GPU are computed with there, on PyTorch's current stream.
+
 A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, ``torch.func`` (``grad``, ``vjp``,
-``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it. PyTorch 2.4 or newer is needed.
+``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it, one inside the other. PyTorch 2.4 or
+newer is needed. Within functions that it compiles, PyTorch itself takes no derivatives by ``torch.autograd.grad`` and
+``torch.autograd.functional``, of whatever operator: there, use ``torch.func``.
 """
 
 from keops.torch import cluster
