@@ -227,9 +227,9 @@ public:
                   const Ranges *ranges = nullptr, const Progress *progress = nullptr) const;
   /// Of a kernel for a GPU: queues the computation on `stream`, a CUstream or cudaStream_t (null: the default one), and
   /// returns. All arrays lie on that GPU. They and this kernel must stay until the work is done. A call like an earlier
-  /// one, with other addresses at most, allocates nothing and waits for nothing, so the stream may be captured in a
-  /// graph, if the formula takes one pass; else memory comes in the order of the stream. The call above takes arrays of
-  /// the host, for GPUs too, and waits for the result.
+  /// one, with other addresses at most, waits for nothing, and what memory it works in comes and goes in the order of
+  /// the stream, so the stream may be captured in a graph. The call above takes arrays of the host, for GPUs too, and
+  /// waits for the result.
   void enqueue(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, void *stream,
                const Ranges *ranges = nullptr) const;
   /// A kernel has variants for sizes that want other code, compiled when first
@@ -277,6 +277,9 @@ public:
     std::string cacheFolder; ///< empty: from the environment, else the user's cache directory
     /// The library of the CUDA driver, opened when a GPU is first asked for.
     std::string cudaLibrary = "libcuda.so.1";
+    /// Multiprocessors of the GPU that the target "sim" stands for: how columns are split over blocks, and so the last
+    /// digits of a result, depends on them.
+    int simulatedMultiprocessors = 132;
   };
   Engine();
   explicit Engine(const Options &options);

@@ -391,11 +391,18 @@ llvm::Expected<Simulation> keops::compiler::simulateFormula(ModuleOp module, con
   if (llvm::Error error = readLaunchRules(module, shapes, simulation.artifact))
     return std::move(error);
   for (DictionaryAttr rule : rules) {
-    auto gpuModule = module.lookupSymbol<gpu::GPUModuleOp>(cast<StringAttr>(rule.get("entry")));
-    auto kernel = compileForSimulator(gpuModule);
+    StringRef entry = cast<StringAttr>(rule.get("entry")).getValue();
+    auto gpuModule = module.lookupSymbol<gpu::GPUModuleOp>(entry);
+    auto kernel = compileForSimulator(gpuModule, entry);
     if (!kernel)
       return kernel.takeError();
-    simulation.kernels.push_back({launchInteger(rule, "threads"), std::move(*kernel)});
+    simulation.kernels.push_back({launchInteger(rule, "threads"), std::move(*kernel), nullptr});
+    if (launchInteger(rule, "state_bytes") == 0)
+      continue;
+    auto merge = compileForSimulator(gpuModule, (entry + "_merge").str());
+    if (!merge)
+      return merge.takeError();
+    simulation.kernels.back().merge = std::move(*merge);
   }
   return simulation;
 }

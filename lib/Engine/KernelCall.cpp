@@ -197,7 +197,7 @@ void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
     return runOnDevice(call);
   if (!many.artifact.isProgram()) {
     if (isSimulated())
-      return simulate(simulation.artifact, simulation.kernels[0], call);
+      return simulate(simulation.artifact, simulation.kernels[0], call, core->multiprocessors);
     const Variant &variant = variantFor(sizeClassOf(sizes));
     return runtime::launch(variant.artifact, variant.module->kernel(0), call, core->pool);
   }
@@ -209,7 +209,8 @@ void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
   Progress ofPass = [&](double part) { (*call.progress)((passesDone + part) / passes); };
   auto launchStep = [&](const runtime::Step &step, const runtime::CpuCall &given) {
     if (isSimulated())
-      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], given);
+      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], given,
+                      core->multiprocessors);
     runtime::CpuCall own = given;
     own.progress = call.progress ? &ofPass : nullptr;
     const Variant &variant = variantFor(classOf(sizes, step));

@@ -41,9 +41,10 @@ struct Variant {
 /// What engine and kernels share; it lives as long as any of them.
 struct Core {
   explicit Core(const Engine::Options &options)
-      : threads(options.threads), disk(!options.diskCache            ? std::string()
-                                       : options.cacheFolder.empty() ? runtime::DiskCache::defaultFolder()
-                                                                     : options.cacheFolder),
+      : threads(options.threads), multiprocessors(options.simulatedMultiprocessors),
+        disk(!options.diskCache            ? std::string()
+             : options.cacheFolder.empty() ? runtime::DiskCache::defaultFolder()
+                                           : options.cacheFolder),
         cudaLibrary(options.cudaLibrary) {
     if (threads <= 0)
       if (const char *variable = std::getenv("KEOPS_NUM_THREADS"))
@@ -65,6 +66,7 @@ struct Core {
   std::shared_ptr<const runtime::CudaDevice> device(int number);
 
   int threads;
+  const int multiprocessors; ///< of the simulator
   runtime::DiskCache disk;
   runtime::ThreadPool pool;
   std::mutex mutex;        // guards `kernels`

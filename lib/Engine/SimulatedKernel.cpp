@@ -71,8 +71,8 @@ static runtime::SimArgument argumentOf(const runtime::GpuParameter &parameter, c
 }
 
 void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel,
-                     const runtime::CpuCall &call) {
-  runtime::GpuPlan plan = runtime::planGpuLaunch(rule, call);
+                     const runtime::CpuCall &call, int64_t multiprocessors) {
+  runtime::GpuPlan plan = runtime::planGpuLaunch(rule, call, {multiprocessors});
   std::vector<char> scratch(plan.scratchBytes);
   std::vector<runtime::SimBuffer> readOnly, buffers;
   for (auto [n, argument] : llvm::enumerate(rule.arguments)) {
@@ -102,7 +102,8 @@ void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation
     launch.seed = 1;
     for (const runtime::GpuParameter &parameter : part.parameters)
       launch.arguments.push_back(argumentOf(parameter, call, plan, scratch.data()));
-    if (std::optional<std::string> fault = kernel.kernel->launch(launch))
+    const compiler::SimKernel &function = part.entry == rule.entry ? *kernel.kernel : *kernel.merge;
+    if (std::optional<std::string> fault = function.launch(launch))
       throw Error("the simulated GPU stopped: " + *fault);
   }
 }

@@ -8,7 +8,7 @@
 // What the mapping of a kernel to a GPU knows while it goes on: where values
 // and states lie, and how they are read and written. The steps are in
 // MapTilesToGPU.cpp, the memory in GpuMemory.cpp, the loops over pairs in
-// GpuPairs.cpp.
+// GpuPairs.cpp, and what blocks leave for each other in GpuStates.cpp.
 //
 //===----------------------------------------------------------------------===//
 
@@ -31,11 +31,14 @@ namespace keops {
 /// Where values of the kernel are found.
 using Bindings = llvm::MapVector<mlir::Value, ComponentSource>;
 
-/// Replaces one kernel by a `gpu.module`.
+/// One function that a kernel becomes.
 class GpuMapping {
 public:
   GpuMapping(KernelOp kernel, TargetAttr target);
-  mlir::LogicalResult run();
+  /// The kernel itself, in `module`.
+  mlir::LogicalResult emitKernel(mlir::gpu::GPUModuleOp module);
+  /// The function that merges states, if the kernel has any.
+  mlir::LogicalResult emitMerge(mlir::gpu::GPUModuleOp module);
 
 private:
   /// Pointers and strides of one argument.
@@ -53,6 +56,7 @@ private:
     AccumulateOp op;
     llvm::SmallVector<StateSlot> slots;
     bool direct = false; ///< columns are added to the running state, without a partial one for their tile
+    llvm::SmallVector<int64_t> leftOffsets; ///< of slots, in bytes, in a state that a block leaves
   };
 
   // Layout.
@@ -110,9 +114,12 @@ private:
   MachineState makeState(StateLayout &layout, bool wide);
   std::vector<MachineState> makeStates(bool wide);
 
+  void layOutStates();
+  MachineState leftState(StateLayout &layout, mlir::Value number);
+
   // Pieces of the function.
-  void beginFunction();
-  void moveToBatch(mlir::Value rows, mlir::Value offsets);
+  void beginFunction(mlir::gpu::GPUModuleOp module, llvm::StringRef name);
+  void moveToBatch(mlir::Value rows, mlir::Value offsets, mlir::Value bytesOfStates);
   void emitCall();
   Bindings emitRows(bool forPairs);
   Bindings readArguments(mlir::Value row);
@@ -133,6 +140,9 @@ private:
   void emitColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value from, mlir::Value to,
                    int64_t chunk, int64_t turns, const Bindings &rows);
   void emitIntervals(std::vector<MachineState> &states);
+  std::vector<MachineState> neutralStates();
+  void emitMerges(std::vector<MachineState> &states);
+  void emitEnd(std::vector<MachineState> &states);
   void emitResults(std::vector<MachineState> &states);
   void writeLaunchRule();
 
@@ -155,12 +165,14 @@ private:
   llvm::MapVector<mlir::Value, int64_t> tileOffsets; ///< what pairs read of a column in shared memory
   llvm::SmallVector<mlir::Value> farValues;          ///< and what does not fit there
   int64_t stagingWidth = 0;                          ///< numbers of a column that are copied ahead; 0: none is
+  int64_t stateBytes = 0;                            ///< of the states that a block leaves
 
   // Values of the function that is being built.
   mlir::gpu::GPUFuncOp function;
   llvm::SmallVector<ArgumentAccess> arguments;
   llvm::SmallVector<mlir::Value> outputs;
-  mlir::Value rowEnd, firstInterval, endInterval, intervals, thread32;
+  mlir::Value blocks, blockEntry; ///< the table of blocks, and where this one's entry begins
+  mlir::Value rowEnd, firstInterval, endInterval, intervals, leftStates, thread32;
   llvm::SmallVector<mlir::Value> rowNumbers; ///< of each lane; may lie beyond the end
   mlir::Value tile, staging;
   Bindings callValues;

@@ -86,7 +86,7 @@ void GpuMapping::layOut() {
   int64_t running = 0;
   if (pairs)
     for (auto op : pairs.getBody().getOps<AccumulateOp>()) {
-      StateLayout layout{op, op.getReduction().slots(op.getDims()), false};
+      StateLayout layout{op, op.getReduction().slots(op.getDims()), false, {}};
       layout.direct = llvm::all_of(layout.slots, [](const StateSlot &slot) { return slot.inMemory; });
       for (const StateSlot &slot : layout.slots)
         running += slot.count * lanes;
@@ -95,6 +95,7 @@ void GpuMapping::layOut() {
   wideInRegisters = running <= kRunningRegisters;
   layOutTile();
   layOutStaging();
+  layOutStates();
 }
 
 /// Short values first, packed into words that are read whole; each of the others begins a word. What does not fit into

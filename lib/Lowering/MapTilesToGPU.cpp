@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A kernel becomes one GPU function. A thread owns `lanes` rows, a block
-// `rows` of them, so that a block's threads read neighbouring rows:
+// A kernel becomes a GPU function. A thread owns `lanes` rows, a block `rows` of
+// them, so that a block's threads read neighbouring rows:
 //
 //   call stage
 //   rows: load this thread's rows, rows stage
@@ -20,15 +20,17 @@
 //     partial := neutral
 //     for each column of the tile: pairs stage, accumulate into partial
 //     state := state ⊕ partial
-//   finish stage, store the rows that exist
+//   finish stage, store the rows that exist; or leave the state for a merge
 //
 // As on the CPU, a block gets its rows and a list of intervals, so that dense,
 // block-sparse and batched launches are one. Block (x, y) has rows and intervals
 // of entry x of a table (PlannedBlock in Runtime/LaunchPlan.h) and the arrays of
 // batch y. The function takes, for each argument, a pointer and the strides of
 // rows and components; a pointer for each result; the rows of one batch; the
-// table of blocks; pairs [begin, end) of columns; and for each batch and
-// argument the number of elements to the batch's first one.
+// table of blocks; pairs [begin, end) of columns; for each batch and argument the
+// number of elements to the batch's first one; and where states are left, with
+// the bytes from one batch's to the next's. What becomes of states that are left
+// is said in GpuStates.cpp.
 //
 // Each thread copies the columns for which it runs the cols stage, so that it
 // waits for itself only; where a processor has no asynchronous copies, the stage
@@ -240,22 +242,16 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
 // The function
 //===----------------------------------------------------------------------===//
 
-void GpuMapping::beginFunction() {
-  auto module = gpu::GPUModuleOp::create(builder, loc, kernel.getSymName());
-  builder.setInsertionPointToStart(module.getBody());
-  LLVM::GlobalOp tileGlobal, stagingGlobal;
-  if (tileWidth > 0)
-    tileGlobal = createShared("tile", tileWidth);
-  if (stagingWidth > 0)
-    stagingGlobal = createShared("staging", stagingWidth);
-
+/// Begins a function of the launch's parameters at the end of `module`.
+void GpuMapping::beginFunction(gpu::GPUModuleOp module, StringRef name) {
+  builder.setInsertionPointToEnd(module.getBody());
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext(), kGlobalSpace), size = builder.getI64Type();
   SmallVector<Type> types;
   for (size_t n = 0; n < kernel.getBody().getNumArguments(); ++n)
     types.append({pointer, size, size});
   types.append(kernel.getResultTypes().size(), pointer);
-  types.append({size, pointer, pointer, pointer});
-  function = gpu::GPUFuncOp::create(builder, loc, kernel.getSymName(), builder.getFunctionType(types, {}));
+  types.append({size, pointer, pointer, pointer, pointer, size});
+  function = gpu::GPUFuncOp::create(builder, loc, name, builder.getFunctionType(types, {}));
   function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
   function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
 
@@ -265,29 +261,27 @@ void GpuMapping::beginFunction() {
     arguments.push_back({next[0], next[1], next[2]});
   for (size_t n = 0; n < kernel.getResultTypes().size(); ++n)
     outputs.push_back(*next++);
-  Value rows = *next++, blocks = *next++;
-  intervals = *next++;
-  moveToBatch(rows, *next++);
+  Value rows = next[0], offsets = next[3];
+  blocks = next[1];
+  intervals = next[2];
+  leftStates = next[4];
+  moveToBatch(rows, offsets, /*bytesOfStates=*/next[5]);
 
   Value thread =
       arith::IndexCastOp::create(builder, loc, size, gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
   Value block = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
   thread32 = arith::TruncIOp::create(builder, loc, builder.getI32Type(), thread);
-  Value entry = mul(block, i64(4));
-  Value firstRow = add(load(blocks, entry, size), thread);
-  rowEnd = load(blocks, add(entry, i64(1)), size);
-  firstInterval = load(blocks, add(entry, i64(2)), size);
-  endInterval = load(blocks, add(entry, i64(3)), size);
+  blockEntry = mul(block, i64(5));
+  Value firstRow = add(load(blocks, blockEntry, size), thread);
+  rowEnd = load(blocks, add(blockEntry, i64(1)), size);
+  firstInterval = load(blocks, add(blockEntry, i64(2)), size);
+  endInterval = load(blocks, add(blockEntry, i64(3)), size);
   for (int64_t lane = 0; lane < lanes; ++lane)
     rowNumbers.push_back(add(firstRow, i64(lane * threads)));
-  if (tileGlobal)
-    tile = LLVM::AddressOfOp::create(builder, loc, tileGlobal);
-  if (stagingGlobal)
-    staging = LLVM::AddressOfOp::create(builder, loc, stagingGlobal);
 }
 
-/// Arguments and results of this block's batch.
-void GpuMapping::moveToBatch(Value rows, Value offsets) {
+/// Arguments, results and states of this block's batch.
+void GpuMapping::moveToBatch(Value rows, Value offsets, Value bytesOfStates) {
   Type size = builder.getI64Type();
   Value batch = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::y));
   Value firstOffset = mul(batch, i64(static_cast<int64_t>(arguments.size())));
@@ -300,6 +294,8 @@ void GpuMapping::moveToBatch(Value rows, Value offsets) {
   Value firstRow = mul(batch, rows);
   for (auto [n, type] : llvm::enumerate(kernel.getResultTypes().getAsValueRange<TypeAttr>()))
     outputs[n] = element(outputs[n], memoryType(resultStorage(n)), mul(firstRow, i64(cast<VecType>(type).getDim())));
+  if (stateBytes > 0)
+    leftStates = element(leftStates, builder.getI8Type(), mul(batch, bytesOfStates));
 }
 
 /// What a launch needs to know, in the words of the CPU's rule.
@@ -320,6 +316,7 @@ void GpuMapping::writeLaunchRule() {
                         builder.getNamedAttr("entry", builder.getStringAttr(kernel.getSymName())),
                         builder.getNamedAttr("results", builder.getArrayAttr(resultRules)),
                         builder.getNamedAttr("rows_per_block", builder.getI64IntegerAttr(schedule.getRows())),
+                        builder.getNamedAttr("state_bytes", builder.getI64IntegerAttr(stateBytes)),
                         builder.getNamedAttr("threads", builder.getI64IntegerAttr(threads)),
                     }));
 }
@@ -348,22 +345,57 @@ void GpuMapping::emitIntervals(std::vector<MachineState> &states) {
   }
 }
 
-LogicalResult GpuMapping::run() {
-  if (failed(check()))
-    return failure();
-  layOut();
-  beginFunction();
-  emitCall();
+/// The states of reductions over nothing.
+std::vector<MachineState> GpuMapping::neutralStates() {
   std::vector<MachineState> states = makeStates(/*wide=*/true);
   for (auto [layout, state] : llvm::zip(layouts, states))
     layout.op.getReduction().init(vectorLane, state);
+  return states;
+}
+
+LogicalResult GpuMapping::emitKernel(gpu::GPUModuleOp module) {
+  if (failed(check()))
+    return failure();
+  layOut();
+  builder.setInsertionPointToEnd(module.getBody());
+  LLVM::GlobalOp tileGlobal, stagingGlobal;
+  if (tileWidth > 0)
+    tileGlobal = createShared("tile", tileWidth);
+  if (stagingWidth > 0)
+    stagingGlobal = createShared("staging", stagingWidth);
+  beginFunction(module, kernel.getSymName());
+  if (tileGlobal)
+    tile = LLVM::AddressOfOp::create(builder, loc, tileGlobal);
+  if (stagingGlobal)
+    staging = LLVM::AddressOfOp::create(builder, loc, stagingGlobal);
+  emitCall();
+  std::vector<MachineState> states = neutralStates();
   if (!layouts.empty())
     emitIntervals(states);
-  emitResults(states);
+  emitEnd(states);
   gpu::ReturnOp::create(builder, loc);
   writeLaunchRule();
-  kernel.erase();
   return checkLocalMemory();
 }
 
-LogicalResult keops::mapTilesToGPU(KernelOp kernel, TargetAttr target) { return GpuMapping(kernel, target).run(); }
+LogicalResult GpuMapping::emitMerge(gpu::GPUModuleOp module) {
+  layOut();
+  if (layouts.empty())
+    return success();
+  beginFunction(module, (kernel.getSymName() + "_merge").str());
+  emitCall();
+  std::vector<MachineState> states = neutralStates();
+  emitMerges(states);
+  emitEnd(states);
+  gpu::ReturnOp::create(builder, loc);
+  return checkLocalMemory();
+}
+
+LogicalResult keops::mapTilesToGPU(KernelOp kernel, TargetAttr target) {
+  OpBuilder builder(kernel);
+  auto module = gpu::GPUModuleOp::create(builder, kernel.getLoc(), kernel.getSymName());
+  if (failed(GpuMapping(kernel, target).emitKernel(module)) || failed(GpuMapping(kernel, target).emitMerge(module)))
+    return failure();
+  kernel.erase();
+  return success();
+}

@@ -45,10 +45,14 @@ CudaDevice::CudaDevice(std::shared_ptr<const CudaDriver> driver, int number)
   if (!attribute(cuda::MemoryPoolsSupported))
     throw DeviceError(deviceTitle + " has no memory pools, in which Keops works");
   sharedBytesPerBlock = attribute(cuda::MaxSharedBytesPerBlock);
+  multiprocessorCount = attribute(cuda::MultiprocessorCount);
 
   owner->check(call().cuDevicePrimaryCtxRetain(&context, device), "taking the device's primary context");
   try {
     CurrentDevice current(*this);
+    size_t free = 0, total = 0;
+    owner->check(call().cuMemGetInfo_v2(&free, &total), "asking for the device's memory");
+    memoryBytes = static_cast<int64_t>(total);
     cuda::PoolProperties properties;
     properties.locationId = device;
     owner->check(call().cuMemPoolCreate(&pool, &properties), "making a memory pool");

@@ -27,6 +27,8 @@ using namespace keops::runtime;
 /// Plans that a module keeps, and bytes of their tables: beyond one or the other, the longest unused goes.
 static constexpr size_t mostPlans = 64;
 static constexpr int64_t mostTableBytes = int64_t(64) << 20;
+/// What part of a device's memory states may take where columns are split.
+static constexpr int64_t shareOfStates = 32;
 
 namespace {
 
@@ -85,10 +87,13 @@ struct CudaModule::Impl {
   void assemble(DiskCache &disk, const std::string &key);
 
   std::shared_ptr<LoadedPlan> findPlan(int64_t kernel, const CpuCall &call, cuda::Stream stream);
-  std::shared_ptr<LoadedPlan> makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key);
+  std::shared_ptr<LoadedPlan> makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key,
+                                       const ColumnWindow *window = nullptr);
+  GpuFacts facts() const;
   cuda::Function findFunction(const GpuLaunch &launch) const;
   void makeRoom(int64_t bytes);
   void launch(int64_t kernel, const CpuCall &call, cuda::Stream stream);
+  void carryOut(const LoadedPlan &loaded, const CpuCall &call, cuda::Address scratch, cuda::Stream stream) const;
 
   std::string nameOf(int64_t kernel) const {
     return "kernel '" + artifact.kernel(kernel).entry + "' on " + device->title();
@@ -188,9 +193,17 @@ void CudaModule::Impl::makeRoom(int64_t bytes) {
   }
 }
 
-std::shared_ptr<LoadedPlan> CudaModule::Impl::makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key) {
+GpuFacts CudaModule::Impl::facts() const {
+  GpuFacts facts;
+  facts.multiprocessors = device->multiprocessors();
+  facts.stateBytes = std::min(facts.stateBytes, device->totalBytes() / shareOfStates);
+  return facts;
+}
+
+std::shared_ptr<LoadedPlan> CudaModule::Impl::makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key,
+                                                       const ColumnWindow *window) {
   auto loaded = std::make_shared<LoadedPlan>(*device, key);
-  loaded->plan = planGpuLaunch(artifact.kernel(kernel), call);
+  loaded->plan = planGpuLaunch(artifact.kernel(kernel), call, facts(), window);
   for (const GpuLaunch &launch : loaded->plan.launches)
     loaded->functions.push_back(findFunction(launch));
   std::vector<int64_t> words;
@@ -242,8 +255,13 @@ void CudaModule::Impl::launch(int64_t kernel, const CpuCall &call, cuda::Stream 
   if (call.rows == 0 || batchesOf(call) == 0)
     return;
   std::shared_ptr<LoadedPlan> loaded = findPlan(kernel, call, stream);
-  const GpuPlan &plan = loaded->plan;
-  DeviceMemory scratch(*device, plan.scratchBytes, stream);
+  DeviceMemory scratch(*device, loaded->plan.scratchBytes, stream);
+  carryOut(*loaded, call, scratch.address(), stream);
+}
+
+void CudaModule::Impl::carryOut(const LoadedPlan &loaded, const CpuCall &call, cuda::Address scratch,
+                                cuda::Stream stream) const {
+  const GpuPlan &plan = loaded.plan;
   thread_local std::vector<uint64_t> slots;
   thread_local std::vector<void *> parameters;
   auto addressOf = [](const void *pointer) { return static_cast<uint64_t>(reinterpret_cast<uintptr_t>(pointer)); };
@@ -257,16 +275,16 @@ void CudaModule::Impl::launch(int64_t kernel, const CpuCall &call, cuda::Stream 
       else if (parameter.kind == GpuParameter::Kind::Output)
         base = addressOf(call.outputs[parameter.number]);
       else if (parameter.kind == GpuParameter::Kind::Table)
-        base = loaded->places[parameter.number];
+        base = loaded.places[parameter.number];
       else if (parameter.kind == GpuParameter::Kind::Scratch)
-        base = scratch.address();
+        base = scratch;
       slots.push_back(base + static_cast<uint64_t>(parameter.value));
     }
     parameters.clear();
     for (uint64_t &slot : slots)
       parameters.push_back(&slot);
     device->driver().check(device->call().cuLaunchKernel(
-                               loaded->functions[n], static_cast<unsigned>(launch.grid[0]),
+                               loaded.functions[n], static_cast<unsigned>(launch.grid[0]),
                                static_cast<unsigned>(launch.grid[1]), 1, static_cast<unsigned>(launch.threads), 1, 1,
                                static_cast<unsigned>(launch.sharedBytes), stream, parameters.data(), nullptr),
                            "the launch");
@@ -380,10 +398,22 @@ CudaModule::~CudaModule() {
 const CudaDevice &CudaModule::device() const { return *impl->device; }
 const Artifact &CudaModule::artifact() const { return impl->artifact; }
 
+/// Runs `action` with the device current; what goes wrong names the kernel that `kernel` says.
+template <typename Impl, typename Action>
+static auto named(const Impl &impl, const int64_t &kernel, Action action) {
+  try {
+    CurrentDevice current(*impl.device);
+    return action();
+  } catch (const OutOfDeviceMemory &error) {
+    throw OutOfDeviceMemory(impl.nameOf(kernel) + ": " + error.what());
+  } catch (const DeviceError &error) {
+    throw DeviceError(impl.nameOf(kernel) + ": " + error.what());
+  }
+}
+
 void CudaModule::enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &pool) {
   int64_t kernel = 0;
-  try {
-    CurrentDevice current(*impl->device);
+  named(*impl, kernel, [&] {
     if (!impl->artifact.isProgram())
       return impl->launch(0, call, stream);
     bool moves = std::any_of(impl->artifact.steps.begin(), impl->artifact.steps.end(),
@@ -396,9 +426,18 @@ void CudaModule::enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &p
       impl->launch(number, own, stream);
     });
     runSteps(impl->artifact, call, runner);
-  } catch (const OutOfDeviceMemory &error) {
-    throw OutOfDeviceMemory(impl->nameOf(kernel) + ": " + error.what());
-  } catch (const DeviceError &error) {
-    throw DeviceError(impl->nameOf(kernel) + ": " + error.what());
-  }
+  });
+}
+
+int64_t CudaModule::windowBytes(const CpuCall &call, const ColumnWindow &window) const {
+  return planGpuLaunch(impl->artifact, call, impl->facts(), &window).scratchBytes;
+}
+
+void CudaModule::enqueueWindow(const CpuCall &call, const ColumnWindow &window, cuda::Address scratch,
+                               cuda::Stream stream) {
+  named(*impl, /*kernel=*/0, [&] {
+    // Each is met once: there is no use in keeping its plan.
+    std::shared_ptr<LoadedPlan> loaded = impl->makePlan(0, call, {}, &window);
+    impl->carryOut(*loaded, call, scratch, stream);
+  });
 }

@@ -7,8 +7,9 @@
 //
 // A call is a list of pieces: one, if the device has memory for all arrays;
 // else each batch by itself, and of that as many rows at a time as fit beside
-// the columns, which stay. A piece waits for none of the host's copies but its
-// own.
+// the columns, which stay. If a block of rows does not fit beside them, rows and
+// the states of their reductions take half of the memory, and columns come in
+// windows. A piece waits for none of the host's copies but its own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,15 +48,27 @@ public:
   }
 
 private:
-  /// Rows [firstRow, endRow) of a batch, or of all batches if `batch` is negative.
+  /// Rows and columns of a batch, or of all batches if `batch` is negative.
   struct Piece {
     int64_t batch = -1;
     int64_t firstRow = 0, endRow = 0;
+    int64_t firstColumn = 0, endColumn = 0;
   };
   /// What a piece is computed with on the device.
   struct OnDevice {
     std::vector<const void *> inputs;
     std::vector<int64_t> rowStrides, componentStrides, batchStrides;
+  };
+  /// Results of a piece on the device.
+  struct Results {
+    std::vector<DeviceMemory> memory;
+    std::vector<void *> outputs;
+    std::vector<int64_t> bytes;
+  };
+  /// Arrays on the device, and what is sent there; in this order, since memory goes first.
+  struct Held {
+    std::list<std::vector<char>> staged;
+    std::list<DeviceMemory> memory;
   };
 
   int64_t memory() const {
@@ -63,15 +76,31 @@ private:
     return static_cast<int64_t>(usableShare * static_cast<double>(module.device().freeBytes()));
   }
   int64_t rowsOf(Axis axis) const { return axis == Axis::Row ? call.rows : axis == Axis::Column ? call.columns : 1; }
+  static int64_t rowsOf(Axis axis, const Piece &piece) {
+    return axis == Axis::Row      ? piece.endRow - piece.firstRow
+           : axis == Axis::Column ? piece.endColumn - piece.firstColumn
+                                  : 1;
+  }
+  int64_t blocksOf(int64_t rows) const { return (rows + artifact.rowsPerBlock - 1) / artifact.rowsPerBlock; }
   HostArray input(size_t n, const Piece &piece) const;
-  int64_t bytesOf(const Piece &piece, bool rowsToo, bool restToo) const;
+  int64_t bytesOf(const Piece &piece, Axis axis) const;
 
   void runWithin(int64_t budget);
-  /// All rows of `piece`, `rowsAtOnce` at a time.
-  void runBatch(const Piece &piece, int64_t rowsAtOnce);
-  void upload(const Piece &piece, bool wantsRows, const DeviceStream &stream, std::list<DeviceMemory> &held,
-              std::list<std::vector<char>> &staged, OnDevice &arrays) const;
-  void compute(const Piece &piece, const DeviceStream &stream, const OnDevice &arrays);
+  /// All rows of `piece`, `rowsAtOnce` at a time, and all its columns.
+  void runRows(const Piece &piece, int64_t rowsAtOnce);
+  /// The same with `columnsAtOnce` at a time.
+  void runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t columnsAtOnce);
+  /// The arguments of this axis go into `arrays`.
+  void upload(const Piece &piece, Axis axis, const DeviceStream &stream, Held &held, OnDevice &arrays) const;
+  OnDevice emptyArrays() const;
+  Results makeResults(const Piece &piece, const DeviceStream &stream) const;
+  void download(const Piece &piece, const Results &results, const DeviceStream &stream) const;
+  /// The call of a piece; calls `action` with it.
+  template <typename Action>
+  void withCall(const Piece &piece, const OnDevice &arrays, const Results &results, Action action) const;
+  /// Runs `action`; if it fails, waits for what the stream has to do, since that may read what the host lets go.
+  template <typename Action>
+  void waiting(const DeviceStream &stream, Action action) const;
 
   CudaModule &module;
   const Artifact &artifact;
@@ -102,29 +131,25 @@ HostArray Transfer::input(size_t n, const Piece &piece) const {
     array.data += rest % call.batchSizes[axis] * stride * array.elementBytes;
     rest /= call.batchSizes[axis];
   }
-  int64_t rows = rowsOf(info.axis);
-  if (info.axis == Axis::Row) {
-    array.data += piece.firstRow * call.rowStrides[n] * array.elementBytes;
-    rows = piece.endRow - piece.firstRow;
-  }
-  array.axes.push_back({rows, info.axis == Axis::Parameter ? 0 : call.rowStrides[n]});
+  if (info.axis != Axis::Parameter)
+    array.data +=
+        (info.axis == Axis::Row ? piece.firstRow : piece.firstColumn) * call.rowStrides[n] * array.elementBytes;
+  array.axes.push_back({rowsOf(info.axis, piece), info.axis == Axis::Parameter ? 0 : call.rowStrides[n]});
   array.axes.push_back({info.dim, call.componentStrides[n]});
   return array;
 }
 
-/// Bytes on the device: of what has rows of the piece, and of the rest.
-int64_t Transfer::bytesOf(const Piece &piece, bool rowsToo, bool restToo) const {
-  int64_t bytes = 0;
+/// Bytes on the device of arguments and results over this axis; what steps leave for each other counts as parameters.
+int64_t Transfer::bytesOf(const Piece &piece, Axis axis) const {
+  int64_t bytes = 0, copies = piece.batch < 0 ? batches : 1;
   for (size_t n = 0; n < artifact.arguments.size(); ++n)
-    if (artifact.arguments[n].axis == Axis::Row ? rowsToo : restToo)
+    if (artifact.arguments[n].axis == axis)
       bytes += input(n, piece).packedBytes();
-  for (const ResultInfo &result : artifact.results) {
-    int64_t rows = result.axis == Axis::Row ? piece.endRow - piece.firstRow : rowsOf(result.axis);
-    if (result.axis == Axis::Row ? rowsToo : restToo)
-      bytes += (piece.batch < 0 ? batches : 1) * rows * result.dim * sizeOf(result.type);
-  }
-  for (const ArgumentInfo &temporary : artifact.temporaries)
-    if (restToo)
+  for (const ResultInfo &result : artifact.results)
+    if (result.axis == axis)
+      bytes += copies * rowsOf(axis, piece) * result.dim * sizeOf(result.type);
+  if (axis == Axis::Parameter)
+    for (const ArgumentInfo &temporary : artifact.temporaries)
       bytes += batches * rowsOf(temporary.axis) * temporary.dim * sizeOf(temporary.type);
   return bytes;
 }
@@ -134,112 +159,194 @@ int64_t Transfer::bytesOf(const Piece &piece, bool rowsToo, bool restToo) const 
 //===----------------------------------------------------------------------===//
 
 void Transfer::runWithin(int64_t budget) {
-  Piece whole = {-1, 0, call.rows};
-  if (artifact.isProgram() || bytesOf(whole, true, true) <= budget)
-    return runBatch(whole, std::max<int64_t>(call.rows, 1));
+  Piece whole = {-1, 0, call.rows, 0, call.columns};
+  if (artifact.isProgram() ||
+      bytesOf(whole, Axis::Row) + bytesOf(whole, Axis::Column) + bytesOf(whole, Axis::Parameter) <= budget)
+    return runRows(whole, std::max<int64_t>(call.rows, 1));
   for (int64_t batch = 0; batch < batches; ++batch) {
-    Piece one = {batch, 0, call.rows};
-    int64_t rest = bytesOf(one, false, true), each = std::max<int64_t>(bytesOf({batch, 0, 1}, true, false), 1);
-    int64_t rows = std::min((budget - rest) / each, call.rows);
-    if (rows < 1)
+    Piece one = {batch, 0, call.rows, 0, call.columns}, smallest = {batch, 0, 1, 0, 1};
+    int64_t forRows = budget - bytesOf(one, Axis::Parameter), columnBytes = bytesOf(one, Axis::Column);
+    int64_t eachRow = std::max<int64_t>(bytesOf(smallest, Axis::Row), 1);
+    int64_t block = std::max<int64_t>(artifact.rowsPerBlock, 1);
+    int64_t rows = std::min((forRows - columnBytes) / eachRow, call.rows);
+    bool hasWindows = artifact.stateBytes > 0 && call.columns > 0;
+    if (rows >= (hasWindows ? std::min(block, call.rows) : 1)) {
+      // Whole blocks, but no empty ones.
+      runRows(one, rows > block ? rows - rows % block : rows);
+      continue;
+    }
+    // Rows and their states in one half of the memory, in whole blocks if possible, and a window of columns in the
+    // other.
+    int64_t ofBlock = eachRow * block + 2 * artifact.stateBytes, half = forRows / 2;
+    rows = half >= ofBlock ? half / ofBlock * block : (half - 2 * artifact.stateBytes) / eachRow;
+    rows = std::clamp<int64_t>(rows, 1, call.rows);
+    int64_t eachColumn = std::max<int64_t>(bytesOf(smallest, Axis::Column), 1);
+    int64_t columns = (forRows - rows * eachRow - 2 * blocksOf(rows) * artifact.stateBytes) / eachColumn;
+    if (columns < 1 || !hasWindows)
       throw OutOfDeviceMemory("kernel '" + artifact.entry + "': " + module.device().title() +
-                              " is out of memory: expected room for all columns and one row, " +
-                              std::to_string(rest + each) + " bytes, got " + std::to_string(budget));
-    // Whole blocks, but no empty ones.
-    if (rows > artifact.rowsPerBlock && artifact.rowsPerBlock > 0)
-      rows -= rows % artifact.rowsPerBlock;
-    runBatch(one, rows);
+                              " is out of memory: expected room for a column, a row, and twice the state of a block, " +
+                              std::to_string(budget - forRows + eachColumn + eachRow + 2 * artifact.stateBytes) +
+                              " bytes, got " + std::to_string(budget));
+    runWindows(one, rows, std::min(columns, call.columns));
   }
 }
 
-void Transfer::runBatch(const Piece &piece, int64_t rowsAtOnce) {
+template <typename Action>
+void Transfer::waiting(const DeviceStream &stream, Action action) const {
+  try {
+    action();
+  } catch (...) {
+    module.device().call().cuStreamSynchronize(stream.get());
+    throw;
+  }
+  stream.wait();
+}
+
+void Transfer::runRows(const Piece &piece, int64_t rowsAtOnce) {
   CurrentDevice current(module.device());
-  // In this order: memory goes before its stream, which ends before what it copies from.
-  std::list<std::vector<char>> staged;
+  // What is held goes before its stream, which ends before what it copies from.
   DeviceStream stream(module.device());
-  std::list<DeviceMemory> held;
+  Held held;
+  OnDevice arrays = emptyArrays();
+  waiting(stream, [&] {
+    upload(piece, Axis::Parameter, stream, held, arrays);
+    upload(piece, Axis::Column, stream, held, arrays);
+  });
+  for (int64_t first = 0; first < std::max<int64_t>(call.rows, 1); first += rowsAtOnce) {
+    Piece part = piece;
+    part.firstRow = first;
+    part.endRow = std::min(first + rowsAtOnce, call.rows);
+    Held rows;
+    waiting(stream, [&] {
+      upload(part, Axis::Row, stream, rows, arrays);
+      Results results = makeResults(part, stream);
+      withCall(part, arrays, results, [&](const CpuCall &own) { module.enqueue(own, stream.get(), pool); });
+      download(part, results, stream);
+    });
+  }
+}
+
+void Transfer::runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t columnsAtOnce) {
+  CurrentDevice current(module.device());
+  DeviceStream stream(module.device());
+  Held held;
+  OnDevice arrays = emptyArrays();
+  waiting(stream, [&] { upload(piece, Axis::Parameter, stream, held, arrays); });
+  std::vector<ColumnWindow> windows;
+  for (int64_t first = 0; first < call.columns; first += columnsAtOnce)
+    windows.push_back({first, std::min(first + columnsAtOnce, call.columns)});
+  for (int64_t first = 0; first < call.rows; first += rowsAtOnce) {
+    Piece part = piece;
+    part.firstRow = first;
+    part.endRow = std::min(first + rowsAtOnce, call.rows);
+    Held rows;
+    Results results;
+    std::optional<DeviceMemory> states;
+    waiting(stream, [&] {
+      upload(part, Axis::Row, stream, rows, arrays);
+      results = makeResults(part, stream);
+      int64_t bytes = 0;
+      withCall(part, arrays, results, [&](const CpuCall &own) {
+        for (const ColumnWindow &window : windows)
+          bytes = std::max(bytes, module.windowBytes(own, window));
+      });
+      states.emplace(module.device(), bytes, stream.get());
+    });
+    for (const ColumnWindow &window : windows) {
+      Held columns;
+      part.firstColumn = window.begin;
+      part.endColumn = window.end;
+      waiting(stream, [&] {
+        upload(part, Axis::Column, stream, columns, arrays);
+        withCall(part, arrays, results,
+                 [&](const CpuCall &own) { module.enqueueWindow(own, window, states->address(), stream.get()); });
+        if (window.end == call.columns)
+          download(part, results, stream);
+      });
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Arrays of a piece
+//===----------------------------------------------------------------------===//
+
+Transfer::OnDevice Transfer::emptyArrays() const {
   OnDevice arrays;
   size_t count = artifact.arguments.size();
   arrays.inputs.resize(count);
   arrays.rowStrides.resize(count);
   arrays.componentStrides.resize(count);
   arrays.batchStrides.resize(count * static_cast<size_t>(call.batchAxes));
-  upload(piece, /*wantsRows=*/false, stream, held, staged, arrays);
-  for (int64_t first = 0; first < std::max<int64_t>(call.rows, 1); first += rowsAtOnce) {
-    Piece part = {piece.batch, first, std::min(first + rowsAtOnce, call.rows)};
-    std::list<std::vector<char>> stagedRows;
-    std::list<DeviceMemory> heldRows;
-    try {
-      upload(part, /*wantsRows=*/true, stream, heldRows, stagedRows, arrays);
-      compute(part, stream, arrays);
-    } catch (...) {
-      // Copies that were begun read what was staged.
-      module.device().call().cuStreamSynchronize(stream.get());
-      throw;
-    }
-    stream.wait();
-  }
+  return arrays;
 }
 
-void Transfer::upload(const Piece &piece, bool wantsRows, const DeviceStream &stream, std::list<DeviceMemory> &held,
-                      std::list<std::vector<char>> &staged, OnDevice &arrays) const {
+void Transfer::upload(const Piece &piece, Axis axis, const DeviceStream &stream, Held &held, OnDevice &arrays) const {
   for (size_t n = 0; n < artifact.arguments.size(); ++n) {
-    if ((artifact.arguments[n].axis == Axis::Row) != wantsRows)
+    if (artifact.arguments[n].axis != axis)
       continue;
     HostArray array = input(n, piece);
     int64_t bytes = array.packedBytes();
-    held.emplace_back(module.device(), bytes, stream.get());
+    held.memory.emplace_back(module.device(), bytes, stream.get());
     const char *source = array.data;
     if (!array.isPacked()) {
-      staged.emplace_back(bytes);
-      array.pack(staged.back().data());
-      source = staged.back().data();
+      held.staged.emplace_back(bytes);
+      array.pack(held.staged.back().data());
+      source = held.staged.back().data();
     }
-    stream.copyToDevice(held.back().address(), source, bytes);
+    stream.copyToDevice(held.memory.back().address(), source, bytes);
     std::vector<int64_t> strides = array.packedStrides();
     size_t axes = array.axes.size();
-    arrays.inputs[n] = held.back().pointer();
     arrays.rowStrides[n] = strides[axes - 2];
     arrays.componentStrides[n] = strides[axes - 1];
+    // Columns keep their numbers: the first one of all would lie here.
+    int64_t before =
+        axis == Axis::Column ? piece.firstColumn * arrays.rowStrides[n] * sizeOf(artifact.arguments[n].type) : 0;
+    arrays.inputs[n] = reinterpret_cast<const void *>(held.memory.back().address() - static_cast<uint64_t>(before));
     if (piece.batch < 0)
       std::copy_n(strides.begin(), call.batchAxes,
                   arrays.batchStrides.begin() + static_cast<int64_t>(n) * call.batchAxes);
   }
 }
 
-void Transfer::compute(const Piece &piece, const DeviceStream &stream, const OnDevice &arrays) {
-  std::vector<DeviceMemory> results;
-  std::vector<void *> outputs;
-  std::vector<int64_t> bytes;
-  int64_t ownRows = piece.endRow - piece.firstRow;
+Transfer::Results Transfer::makeResults(const Piece &piece, const DeviceStream &stream) const {
+  Results results;
   for (const ResultInfo &result : artifact.results) {
-    int64_t rows = result.axis == Axis::Row ? ownRows : rowsOf(result.axis);
-    bytes.push_back((piece.batch < 0 ? batches : 1) * rows * result.dim * sizeOf(result.type));
-    results.emplace_back(module.device(), bytes.back(), stream.get());
-    outputs.push_back(results.back().pointer());
+    int64_t rows = (piece.batch < 0 ? batches : 1) * rowsOf(result.axis, piece);
+    results.bytes.push_back(rows * result.dim * sizeOf(result.type));
+    results.memory.emplace_back(module.device(), results.bytes.back(), stream.get());
+    results.outputs.push_back(results.memory.back().pointer());
   }
+  return results;
+}
+
+void Transfer::download(const Piece &piece, const Results &results, const DeviceStream &stream) const {
+  for (size_t n = 0; n < results.memory.size(); ++n) {
+    const ResultInfo &result = artifact.results[n];
+    int64_t before =
+        (std::max<int64_t>(piece.batch, 0) * rowsOf(result.axis) + (result.axis == Axis::Row ? piece.firstRow : 0)) *
+        result.dim * sizeOf(result.type);
+    stream.copyToHost(static_cast<char *>(call.outputs[n]) + before, results.memory[n].address(), results.bytes[n]);
+  }
+}
+
+template <typename Action>
+void Transfer::withCall(const Piece &piece, const OnDevice &arrays, const Results &results, Action action) const {
   CpuCall own = call;
   own.inputs = arrays.inputs.data();
   own.rowStrides = arrays.rowStrides.data();
   own.componentStrides = arrays.componentStrides.data();
   own.batchStrides = arrays.batchStrides.data();
-  own.outputs = outputs.data();
-  own.rows = ownRows;
+  own.outputs = results.outputs.data();
+  own.rows = piece.endRow - piece.firstRow;
   if (piece.batch >= 0)
     own.batchAxes = 0;
   std::optional<RangesOfRows> ranges;
-  if (call.ranges && ownRows < call.rows) {
+  if (call.ranges && own.rows < call.rows) {
     ranges.emplace(*call.ranges, piece.firstRow, piece.endRow);
     own.ranges = ranges->get();
   }
-  module.enqueue(own, stream.get(), pool);
-  for (size_t n = 0; n < results.size(); ++n) {
-    const ResultInfo &result = artifact.results[n];
-    int64_t before =
-        (std::max<int64_t>(piece.batch, 0) * rowsOf(result.axis) + (result.axis == Axis::Row ? piece.firstRow : 0)) *
-        result.dim * sizeOf(result.type);
-    stream.copyToHost(static_cast<char *>(call.outputs[n]) + before, results[n].address(), bytes[n]);
-  }
+  action(own);
 }
 
 void CudaModule::run(const CpuCall &call, ThreadPool &pool) {

@@ -139,6 +139,33 @@ void LaunchPlan::cut(Segment &segment, const LaunchRule &rule, int64_t wanted) {
     split(segment, columnsPerSplit);
 }
 
+/// Gives a segment the next numbers of tasks, blocks and states.
+void LaunchPlan::number(Segment &segment) {
+  segment.firstTask = tasks;
+  segment.firstBlock = blocks;
+  segment.firstState = states;
+  tasks += segment.blocks * segment.splits;
+  blocks += segment.blocks;
+  states += segment.splits > 1 ? segment.blocks * segment.splits : 0;
+}
+
+void LaunchPlan::clipColumns(int64_t begin, int64_t end) {
+  for (int64_t &column : intervals)
+    column = std::clamp(column, begin, end);
+}
+
+void LaunchPlan::splitColumns(int64_t columnsPerSplit) {
+  tasks = blocks = states = 0;
+  for (Segment &segment : segments) {
+    int64_t splits = divideUp(columnsOf(lists[segment.firstList]), columnsPerSplit);
+    if (segment.splits == 1 && splits > 1) {
+      segment.splits = splits;
+      split(segment, columnsPerSplit);
+    }
+    number(segment);
+  }
+}
+
 void LaunchPlan::make(const LaunchRule &rule, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges) {
   segments.clear();
   lists.clear();
@@ -193,12 +220,7 @@ void LaunchPlan::make(const LaunchRule &rule, int64_t rows, int64_t columns, int
     // Of a share that is a whole number but for rounding, no task more.
     double share = std::ceil(wanted * workOf(segment) / work - 1e-6);
     cut(segment, rule, static_cast<int64_t>(std::max(1.0, share)));
-    segment.firstTask = tasks;
-    segment.firstBlock = blocks;
-    segment.firstState = states;
-    tasks += segment.blocks * segment.splits;
-    blocks += segment.blocks;
-    states += segment.splits > 1 ? segment.blocks * segment.splits : 0;
+    number(segment);
   }
   usefulThreads = static_cast<int64_t>(std::max(1.0, std::min(work / worthATask, 1e6)));
 }
@@ -208,13 +230,16 @@ void LaunchPlan::release() {
     *this = LaunchPlan();
 }
 
-std::vector<PlannedBlock> LaunchPlan::blockTable() const {
+std::vector<PlannedBlock> LaunchPlan::taskTable(int64_t firstNumber) const {
   std::vector<PlannedBlock> table;
   for (const Segment &segment : segments) {
-    const IntervalList &list = lists[segment.firstList];
+    int64_t state = segment.splits > 1 ? firstNumber + segment.firstState : -1;
     for (int64_t begin = segment.rowBegin; begin < segment.rowEnd; begin += segment.rowsPerBlock)
-      table.push_back(
-          {begin, std::min(begin + segment.rowsPerBlock, segment.rowEnd), list.first, list.first + list.count});
+      for (int64_t n = 0; n < segment.splits; ++n) {
+        const IntervalList &list = lists[segment.firstList + n];
+        int64_t end = std::min(begin + segment.rowsPerBlock, segment.rowEnd);
+        table.push_back({begin, end, list.first, list.first + list.count, state < 0 ? state : state++});
+      }
   }
   return table;
 }

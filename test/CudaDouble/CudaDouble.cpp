@@ -178,6 +178,8 @@ void readSettings(const char *text) {
       settings.devices = static_cast<int>(value);
     else if (name == "capability")
       settings.capability = static_cast<int>(value);
+    else if (name == "multiprocessors")
+      settings.multiprocessors = static_cast<int>(value);
     else if (name == "memory")
       settings.memory = value;
     else if (name == "shared")
@@ -297,7 +299,8 @@ Result cuDeviceGetName(char *name, int bytes, int) {
 }
 Result cuDeviceGetAttribute(int *value, int which, int) {
   ENTER(false);
-  const std::map<int, int> values = {{97, state.settings.sharedBytes},
+  const std::map<int, int> values = {{16, state.settings.multiprocessors},
+                                     {97, state.settings.sharedBytes},
                                      {75, state.settings.capability / 10},
                                      {76, state.settings.capability % 10},
                                      {115, 1}};

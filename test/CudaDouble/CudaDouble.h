@@ -28,6 +28,7 @@ struct DoubleSettings {
   int version = 12040;
   int devices = 2;
   int capability = 90;
+  int multiprocessors = 132;
   int64_t memory = int64_t(1) << 30; ///< bytes of each device
   int sharedBytes = 232448;          ///< of one block, at most
   int registersFor = 1024;           ///< threads of a block that registers suffice for

@@ -18,8 +18,8 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 
 // CHECK-LABEL: gpu.module @gauss
 // CHECK: llvm.mlir.global internal @tile() {addr_space = 3 : i32, alignment = 16 : i64} : !llvm.array<1024 x f32>
-// CHECK: gpu.func @gauss(%[[X:[^:]*]]: !llvm.ptr<1>, %[[XROW:[^:]*]]: i64, %{{[^:]*}}: i64, %[[Y:[^:]*]]: !llvm.ptr<1>, {{.*}}, %[[OUT:[^:]*]]: !llvm.ptr<1>, %[[ROWS:[^:]*]]: i64, %[[BLOCKS:[^:]*]]: !llvm.ptr<1>, %[[INTERVALS:[^:]*]]: !llvm.ptr<1>, %[[OFFSETS:[^:]*]]: !llvm.ptr<1>) kernel
-// CHECK-SAME: keops.launch = {arguments = [array<i64: 0, 3, 0>, array<i64: 1, 3, 0>, array<i64: 1, 1, 0>], entry = "gauss", results = [array<i64: 0, 1, 0>], rows_per_block = 1024 : i64, threads = 128 : i64}
+// CHECK: gpu.func @gauss(%[[X:[^:]*]]: !llvm.ptr<1>, %[[XROW:[^:]*]]: i64, %{{[^:]*}}: i64, %[[Y:[^:]*]]: !llvm.ptr<1>, {{.*}}, %[[OUT:[^:]*]]: !llvm.ptr<1>, %[[ROWS:[^:]*]]: i64, %[[BLOCKS:[^:]*]]: !llvm.ptr<1>, %[[INTERVALS:[^:]*]]: !llvm.ptr<1>, %[[OFFSETS:[^:]*]]: !llvm.ptr<1>, %[[STATES:[^:]*]]: !llvm.ptr<1>, %[[STATEBYTES:[^:]*]]: i64) kernel
+// CHECK-SAME: keops.launch = {arguments = [array<i64: 0, 3, 0>, array<i64: 1, 3, 0>, array<i64: 1, 1, 0>], entry = "gauss", results = [array<i64: 0, 1, 0>], rows_per_block = 1024 : i64, state_bytes = 8192 : i64, threads = 128 : i64}
 // CHECK-SAME: known_block_size = array<i32: 128, 1, 1>
 
 // The arrays of this block's batch, its rows, and the intervals of its columns.
@@ -30,6 +30,8 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 // CHECK: %[[YBATCH:.*]] = llvm.getelementptr %[[Y]]
 // CHECK: arith.muli %{{.*}}, %[[ROWS]]
 // CHECK: %[[OUTBATCH:.*]] = llvm.getelementptr %[[OUT]]
+// CHECK: arith.muli %{{.*}}, %[[STATEBYTES]]
+// CHECK: %[[LEFT:.*]] = llvm.getelementptr %[[STATES]]
 // CHECK: gpu.block_id x
 // CHECK: llvm.getelementptr %[[BLOCKS]]
 // CHECK: %[[BEGIN:.*]] = llvm.load
@@ -65,6 +67,17 @@ keops.formula @gauss(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !ke
 // CHECK: %[[WIDE:.*]] = arith.extf %[[PARTIAL]] : vector<8xf32> to vector<8xf64>
 // CHECK: arith.addf %[[SUM]], %[[WIDE]]
 
+// The fifth word of the block's entry says where its state is left for others, if it is: number after number of a thread,
+// those of neighbouring threads next to each other. Else come the results.
+
+// CHECK: llvm.getelementptr %[[BLOCKS]]
+// CHECK: %[[NUMBER:.*]] = llvm.load
+// CHECK: %[[LEAVES:.*]] = arith.cmpi sge, %[[NUMBER]], %c0_i64
+// CHECK: scf.if %[[LEAVES]] {
+// CHECK: arith.muli %[[NUMBER]], %c8192_i64
+// CHECK: llvm.getelementptr %[[LEFT]]
+// CHECK-COUNT-8: llvm.store %{{.*}} {alignment = 8 : i64} : f64, !llvm.ptr<1>
+// CHECK: } else {
 // CHECK: %[[EXISTS:.*]] = arith.cmpi slt, %[[FIRST]], %[[END]]
 // CHECK: arith.cmpi slt, %[[SECOND]], %[[END]]
 // CHECK: scf.if %[[EXISTS]]

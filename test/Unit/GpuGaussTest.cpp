@@ -7,7 +7,8 @@
 //
 // From a formula to the gpu module that PTX is made of, run on the simulator
 // and compared with the interpreter, for sizes that fill neither a block of
-// rows nor a tile of columns, for all pairs and some, and for batches.
+// rows nor a tile of columns, for all pairs and some, for batches, and for
+// columns that several blocks share.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,6 +16,7 @@
 
 #include "keops/Compiler/Compiler.h"
 #include "keops/Dialect/Interpreter.h"
+#include "keops/Runtime/GpuLaunch.h"
 #include "keops/Runtime/LaunchPlan.h"
 
 #include <cstring>
@@ -124,6 +126,14 @@ std::vector<Case> cases() {
        "%h = keops.exp %p : <1xf32>\n%c = keops.soft_dtw %x, %y smooth %h : <3xf32, i>, <3xf32, j>, <1xf32>\n"
        "%k = keops.slice %c[8, 1] : <9xf32, ij>\n",
        "sum", "%k", pair},
+      {"SoftMax", "f32", "!keops.vec<3xf32, i>", "", "softmax", "%n, %y", pair + ", !keops.vec<3xf32, j>"},
+      {"SumOfManyNumbers", "f32", "!keops.vec<24xf32, i>",
+       "%z = keops.interleave %d, %y : <3xf32, ij>, <3xf32, j>\n%w = keops.interleave %z, %z : <6xf32, ij>, <6xf32, "
+       "ij>\n"
+       "%g = keops.interleave %w, %w : <12xf32, ij>, <12xf32, ij>\n",
+       "sum", "%g", "!keops.vec<24xf32, ij>"},
+      {"KMin", "f32", "!keops.vec<4xf32, i>", "", "k_smallest<4, kmin>", "%s", pair},
+      {"ArgKMin", "f32", "!keops.vec<4xi64, i>", "", "k_smallest<4, argkmin>", "%s", pair},
       {"ArgMin", "f32", "!keops.vec<1xi64, i>", "", "extremum<argmin>", "%s", pair},
   };
 }
@@ -139,14 +149,17 @@ protected:
     options.target = "sm_90";
     llvm::Error error = runPhases(*lowered, options, Phase::Approximated);
     ASSERT_FALSE(error) << llvm::toString(std::move(error));
-    auto compiled = compiler::compileForSimulator(*lowered->getOps<mlir::gpu::GPUModuleOp>().begin());
-    ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
-    kernel = std::move(*compiled);
+    for (const char *name : {"f", "f_merge"}) {
+      auto compiled = compiler::compileForSimulator(*lowered->getOps<mlir::gpu::GPUModuleOp>().begin(), name);
+      ASSERT_TRUE(bool(compiled)) << llvm::toString(compiled.takeError());
+      kernels[name] = std::move(*compiled);
+    }
   }
 
-  /// Runs the kernel and compares some rows, the first and the last among them.
+  /// Runs the kernel and compares some rows, the first and the last among them. Blocks share columns if `columnsOfPart`
+  /// is positive.
   void check(int64_t rows, int64_t columns, uint64_t seed, bool transposed, int64_t batches = 1,
-             const runtime::Ranges *ranges = nullptr);
+             const runtime::Ranges *ranges = nullptr, int64_t columnsOfPart = 0);
 
   int64_t launchInteger(llvm::StringRef name) {
     auto gpuModule = *lowered->getOps<mlir::gpu::GPUModuleOp>().begin();
@@ -156,11 +169,12 @@ protected:
 
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> formulas, lowered;
-  std::unique_ptr<compiler::SimKernel> kernel;
+  std::map<std::string, std::unique_ptr<compiler::SimKernel>> kernels;
+  size_t launches = 0; ///< of the last check
 };
 
 void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transposed, int64_t batches,
-                     const runtime::Ranges *ranges) {
+                     const runtime::Ranges *ranges, int64_t columnsOfPart) {
   SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns) + ", seed " + std::to_string(seed));
   FormulaFuncOp formula = *formulas->getOps<FormulaFuncOp>().begin();
   std::mt19937 random(static_cast<unsigned>(rows * 1000 + columns));
@@ -179,39 +193,72 @@ void GpuGauss::check(int64_t rows, int64_t columns, uint64_t seed, bool transpos
   for (mlir::Type type : formula.getBody().front().getTerminator()->getOperandTypes())
     results.emplace_back(llvm::cast<VecType>(type), batches * rows);
 
-  runtime::SimLaunch launch;
-  runtime::Artifact rule;
+  runtime::LaunchRule rule;
+  rule.entry = "f";
   rule.rowsPerBlock = rule.rowGranularity = launchInteger("rows_per_block");
-  runtime::LaunchPlan plan(rule, rows, columns, batches, ranges);
-  std::vector<runtime::PlannedBlock> blocks = plan.blockTable();
-  std::vector<int64_t> intervals = plan.allPairs(), offsets;
-  for (int64_t batch = 0; batch < batches; ++batch)
-    for (const TestArray &array : arrays)
-      offsets.push_back(batch * array.batchStride);
-  launch.grid = {static_cast<int64_t>(blocks.size()), batches, 1};
-  launch.block = {launchInteger("threads"), 1, 1};
-  launch.seed = seed;
+  rule.threads = launchInteger("threads");
+  rule.stateBytes = launchInteger("state_bytes");
+  std::vector<int64_t> rowStrides, componentStrides, batchStrides;
+  std::vector<runtime::SimBuffer> arguments, outputs;
   for (TestArray &array : arrays) {
-    launch.buffers.push_back(array.buffer());
-    launch.arguments.push_back(launch.buffers.back().data);
-    launch.arguments.push_back(array.rowStride);
-    launch.arguments.push_back(array.componentStride);
+    rule.arguments.push_back(
+        {runtime::Axis::Row, array.isF64() ? runtime::DType::F64 : runtime::DType::F32, array.type.getDim()});
+    rowStrides.push_back(array.rowStride);
+    componentStrides.push_back(array.componentStride);
+    batchStrides.push_back(array.batchStride);
+    arguments.push_back(array.buffer());
   }
   for (TestResult &result : results) {
-    launch.buffers.push_back({result.bytes.data(), static_cast<int64_t>(result.bytes.size()), true});
-    launch.arguments.push_back(launch.buffers.back().data);
+    int64_t dim = result.type.getDim(), bytes = static_cast<int64_t>(result.bytes.size());
+    rule.results.push_back({bytes == 8 * batches * rows * dim ? runtime::DType::F64 : runtime::DType::F32, dim, {}});
+    outputs.push_back({result.bytes.data(), bytes, true});
   }
-  launch.arguments.push_back(rows);
-  auto pass = [&](auto &table) {
-    launch.buffers.push_back({table.data(), static_cast<int64_t>(table.size() * sizeof(table[0])), false});
-    launch.arguments.push_back(launch.buffers.back().data);
-  };
-  pass(blocks);
-  pass(intervals);
-  pass(offsets);
-  auto fault = kernel->launch(launch);
-  ASSERT_FALSE(fault) << *fault;
+  runtime::CpuCall call;
+  call.rowStrides = rowStrides.data();
+  call.componentStrides = componentStrides.data();
+  call.rows = rows;
+  call.columns = columns;
+  call.ranges = ranges;
+  call.batchAxes = 1;
+  call.batchSizes = &batches;
+  call.batchStrides = batchStrides.data();
+  runtime::GpuFacts facts;
+  facts.columnsOfPart = columnsOfPart;
+  runtime::GpuPlan plan = runtime::planGpuLaunch(rule, call, facts);
+  std::vector<char> scratch(plan.scratchBytes, '\x7f');
+  launches = plan.launches.size();
+  for (const runtime::GpuLaunch &part : plan.launches) {
+    runtime::SimLaunch launch;
+    launch.grid = {part.grid[0], part.grid[1], 1};
+    launch.block = {part.threads, 1, 1};
+    launch.seed = seed;
+    launch.buffers = arguments;
+    launch.buffers.insert(launch.buffers.end(), outputs.begin(), outputs.end());
+    launch.buffers.push_back({scratch.data(), plan.scratchBytes, true});
+    for (std::vector<int64_t> &table : plan.tables)
+      launch.buffers.push_back({table.data(), static_cast<int64_t>(table.size() * sizeof(int64_t)), false});
+    for (const runtime::GpuParameter &parameter : part.parameters) {
+      using Kind = runtime::GpuParameter::Kind;
+      void *base = scratch.data();
+      if (parameter.kind == Kind::Input)
+        base = arguments[parameter.number].data;
+      else if (parameter.kind == Kind::Output)
+        base = outputs[parameter.number].data;
+      else if (parameter.kind == Kind::Table)
+        base = plan.tables[parameter.number].data();
+      if (parameter.kind == Kind::Integer)
+        launch.arguments.push_back(parameter.value);
+      else
+        launch.arguments.push_back(static_cast<void *>(static_cast<char *>(base) + parameter.value));
+    }
+    auto fault = kernels.at(part.entry)->launch(launch);
+    ASSERT_FALSE(fault) << part.entry << ": " << *fault;
+  }
 
+  // The pairs of each row, from a plan of its own.
+  runtime::LaunchPlan whole(rule, rows, columns, /*batches=*/1, ranges);
+  std::vector<runtime::PlannedBlock> blocks = whole.taskTable();
+  std::vector<int64_t> intervals = whole.allPairs();
   for (int64_t batch = 0; batch < batches; ++batch)
     for (const runtime::PlannedBlock &block : blocks) {
       std::vector<int64_t> kept;
@@ -258,6 +305,26 @@ TEST_P(GpuGauss, Ranges) {
   runtime::Ranges ranges{rows, slices, 3, columns, 5};
   check(1103, 513, 6, false, /*batches=*/1, &ranges);
   check(1103, 513, 7, true, /*batches=*/2, &ranges);
+}
+
+// Blocks that share columns: parts of less than a tile and of more, the last ones shorter; a single column each, whose
+// states are merged in rounds; and as many as there are columns.
+TEST_P(GpuGauss, PartsOfATile) {
+  check(5, 70, 8, true, /*batches=*/1, nullptr, /*columnsOfPart=*/32);
+  EXPECT_EQ(launches, 2u);
+}
+TEST_P(GpuGauss, PartsOfTiles) { check(1029, 600, 9, false, /*batches=*/1, nullptr, /*columnsOfPart=*/272); }
+TEST_P(GpuGauss, PartsOfOneColumn) {
+  check(3, 70, 10, false, /*batches=*/1, nullptr, /*columnsOfPart=*/1);
+  EXPECT_EQ(launches, 3u); // 70 states become 3, and those one
+}
+TEST_P(GpuGauss, PartsWithoutAColumn) { check(3, 0, 11, false, /*batches=*/1, nullptr, /*columnsOfPart=*/16); }
+TEST_P(GpuGauss, PartsOfBatches) { check(5, 270, 12, true, /*batches=*/3, nullptr, /*columnsOfPart=*/64); }
+TEST_P(GpuGauss, PartsOfRanges) {
+  const int64_t rows[] = {2, 30, 30, 31, 40, 1100}, slices[] = {2, 2, 5},
+                columns[] = {0, 3, 10, 500, 1, 2, 7, 7, 400, 513};
+  runtime::Ranges ranges{rows, slices, 3, columns, 5};
+  check(1103, 513, 13, true, /*batches=*/2, &ranges, /*columnsOfPart=*/50);
 }
 
 std::string nameOf(const testing::TestParamInfo<Case> &info) { return info.param.name; }

@@ -55,6 +55,7 @@ struct Simulation {
   struct Part {
     int64_t threads = 1; ///< of a block
     std::unique_ptr<SimKernel> kernel;
+    std::unique_ptr<SimKernel> merge; ///< of states; null if the kernel has none
   };
   runtime::Artifact artifact; ///< holds no code
   std::vector<Part> kernels;  ///< as the artifact numbers them

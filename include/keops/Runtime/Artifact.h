@@ -62,7 +62,8 @@ struct ResultInfo {
 
 /// How one kernel is launched.
 struct LaunchRule {
-  /// Stem of the symbols `<entry>_accumulate` and `<entry>_finalize`; on a GPU, the symbol itself.
+  /// Stem of the symbols `<entry>_accumulate` and `<entry>_finalize`; on a GPU, the symbol itself, and the stem of
+  /// `<entry>_merge` if there are states.
   std::string entry;
   std::vector<ArgumentInfo> arguments;
   std::vector<ResultInfo> results;

@@ -40,6 +40,9 @@ public:
   int capability() const { return computeCapability; }
   /// Shared memory that one block may have.
   int64_t sharedBytes() const { return sharedBytesPerBlock; }
+  int multiprocessors() const { return multiprocessorCount; }
+  /// Memory of the device, free or not.
+  int64_t totalBytes() const { return memoryBytes; }
   const CudaDriver &driver() const { return *owner; }
   const cuda::Functions &call() const { return owner->call(); }
 
@@ -62,7 +65,9 @@ private:
   std::shared_ptr<const CudaDriver> owner;
   int ordinal;
   int computeCapability = 0;
+  int multiprocessorCount = 0;
   int64_t sharedBytesPerBlock = 0;
+  int64_t memoryBytes = 0;
   std::string deviceTitle;
   cuda::Device device = 0;
   cuda::Context context = nullptr;

@@ -43,6 +43,7 @@ using Linker = struct LinkerTag *;
 // Numbers of the driver's interface that are used.
 inline constexpr Result Success = 0, OutOfMemory = 2, NotInitialized = 3, NoDevice = 100;
 enum DeviceAttribute : int {
+  MultiprocessorCount = 16,
   MaxSharedBytesPerBlock = 97, ///< with a function's consent
   ComputeCapabilityMajor = 75,
   ComputeCapabilityMinor = 76,

@@ -16,6 +16,7 @@
 
 #include "keops/Runtime/CpuDevice.h"
 #include "keops/Runtime/CudaDevice.h"
+#include "keops/Runtime/GpuLaunch.h"
 
 #include <memory>
 
@@ -45,9 +46,14 @@ public:
   /// Steps of a program that move rows wait for the stream.
   void enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &pool);
 
+  /// Queues what a window of the columns adds to the outputs of a call, which is no program's; the last window gives
+  /// them. `scratch` is memory of the device, the same for all windows, of as many bytes as `windowBytes` says for any.
+  void enqueueWindow(const CpuCall &call, const ColumnWindow &window, cuda::Address scratch, cuda::Stream stream);
+  int64_t windowBytes(const CpuCall &call, const ColumnWindow &window) const;
+
   /// Computes with arrays of the host, and returns when the outputs are there.
-  /// Arrays that do not fit on the device together go through it by batches and
-  /// blocks of rows.
+  /// Arrays that do not fit on the device together go through it by batches, by
+  /// blocks of rows, and if need be by windows of columns.
   void run(const CpuCall &call, ThreadPool &pool);
 
 private:

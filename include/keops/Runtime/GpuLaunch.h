@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What a GPU kernel is given beside the arrays depends on sizes, strides and
-// ranges, and not on where the arrays lie. So a plan is made once for many calls,
-// and the same plan is carried out by a device and by the simulator.
+// What a GPU kernel is given beside the arrays depends on sizes, strides, ranges
+// and what the device is, and not on where the arrays lie or what else the device
+// does. So a plan is made once for many calls, the same plan is carried out by a
+// device and by the simulator, and a result is the same bit for bit whenever it
+// is computed on devices of one kind.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,14 +49,34 @@ struct GpuPlan {
   std::vector<GpuLaunch> launches; ///< in this order; none for no rows or no batches
 };
 
-/// Blocks of a launch along both axes of the grid, at most; more become several launches.
-struct GpuGridLimits {
-  int64_t x = 0x7fffffff;
-  int64_t y = 0xffff;
+/// What a plan asks of a device.
+struct GpuFacts {
+  /// Those that blocks are to keep busy; with none, columns are never split over blocks.
+  int64_t multiprocessors = 0;
+  /// Columns of a part, if they are not to be chosen.
+  int64_t columnsOfPart = 0;
+  /// Memory that states may take where columns are split.
+  int64_t stateBytes = int64_t(256) << 20;
+  // Blocks of a launch along both axes of the grid, at most; more become several launches.
+  int64_t gridX = 0x7fffffff;
+  int64_t gridY = 0xffff;
+};
+
+/// Columns [begin, end) of a call that sees its columns one window after the other, in this order and all of them. What
+/// is known of a row lies in the scratch memory from one window to the next; the last one gives results. Column arrays
+/// are addressed as if all of them were there.
+struct ColumnWindow {
+  int64_t begin = 0;
+  int64_t end = 0;
 };
 
 /// The addresses in `call` are not looked at.
-GpuPlan planGpuLaunch(const LaunchRule &rule, const CpuCall &call, const GpuGridLimits &limits = {});
+GpuPlan planGpuLaunch(const LaunchRule &rule, const CpuCall &call, const GpuFacts &facts = {},
+                      const ColumnWindow *window = nullptr);
+
+/// Columns of a part, where `columns` of them for `blocks` blocks of rows are split over blocks: as many as leave the
+/// busiest multiprocessor the least to do. `columns` if it is best to split nothing.
+int64_t columnsOfPart(const LaunchRule &rule, int64_t blocks, int64_t columns, const GpuFacts &facts);
 
 /// Batches of a call.
 int64_t batchesOf(const CpuCall &call);

@@ -48,13 +48,15 @@ struct Segment {
   int64_t firstState = 0; ///< of the states that splits leave behind
 };
 
-/// A block of rows and its intervals, numbered in `LaunchPlan::allPairs`. GPU
-/// kernels read tables of these: change both together.
+/// A block of rows and its intervals, numbered in `LaunchPlan::allPairs`; of a
+/// merge, the states that it adds up instead. GPU kernels read tables of these:
+/// change both together.
 struct PlannedBlock {
   int64_t rowBegin = 0;
   int64_t rowEnd = 0;
   int64_t firstInterval = 0;
   int64_t endInterval = 0;
+  int64_t state = -1; ///< the number of the state that it leaves; negative: it leaves results
 };
 
 /// The tasks of one batch, and how many threads they are worth.
@@ -68,13 +70,18 @@ public:
 
   /// Plans anew, in the memory of the last plan.
   void make(const LaunchRule &rule, int64_t rows, int64_t columns, int64_t batches, const Ranges *ranges);
+  /// Leaves columns [begin, end) only.
+  void clipColumns(int64_t begin, int64_t end);
+  /// Splits the columns of all segments into parts of at most so many.
+  void splitColumns(int64_t columnsPerSplit);
   /// Gives back what a large plan took.
   void release();
 
   const int64_t *pairs(const IntervalList &list) const { return intervals.data() + 2 * list.first; }
   const std::vector<int64_t> &allPairs() const { return intervals; }
-  /// All blocks of a plan without splits.
-  std::vector<PlannedBlock> blockTable() const;
+  /// All tasks: the splits of a block one after the other. Those of a segment that is split leave states, which are
+  /// numbered from `firstNumber` on.
+  std::vector<PlannedBlock> taskTable(int64_t firstNumber = 0) const;
   /// The segment of a task, or block, of a batch.
   const Segment &segmentOfTask(int64_t task) const;
   const Segment &segmentOfBlock(int64_t block) const;
@@ -93,6 +100,7 @@ private:
   int64_t columnsOf(const IntervalList &list) const;
   void cut(Segment &segment, const LaunchRule &rule, int64_t wanted);
   void split(Segment &segment, int64_t columnsPerSplit);
+  void number(Segment &segment);
 
   std::vector<int64_t> intervals;
   std::vector<int64_t> order; ///< of clusters, while a plan is made
