@@ -169,25 +169,31 @@ void Transfer::runWithin(int64_t budget) {
     int64_t eachRow = std::max<int64_t>(bytesOf(smallest, Axis::Row), 1);
     int64_t block = std::max<int64_t>(artifact.rowsPerBlock, 1);
     int64_t rows = std::min((forRows - columnBytes) / eachRow, call.rows);
-    bool hasWindows = artifact.stateBytes > 0 && call.columns > 0;
-    if (rows >= (hasWindows ? std::min(block, call.rows) : 1)) {
+    if (rows >= std::min(block, call.rows)) {
       // Whole blocks, but no empty ones.
       runRows(one, rows > block ? rows - rows % block : rows);
       continue;
     }
     // Rows and their states in one half of the memory, in whole blocks if possible, and a window of columns in the
     // other.
-    int64_t ofBlock = eachRow * block + 2 * artifact.stateBytes, half = forRows / 2;
-    rows = half >= ofBlock ? half / ofBlock * block : (half - 2 * artifact.stateBytes) / eachRow;
-    rows = std::clamp<int64_t>(rows, 1, call.rows);
+    // Clusters of rows, and gaps between them, have blocks of their own.
+    int64_t states = 2 * artifact.stateBytes, ofBlock = eachRow * block + states;
+    int64_t forClusters = call.ranges ? (2 * call.ranges->clusters + 1) * states : 0;
+    forRows -= forClusters;
+    int64_t half = forRows / 2;
+    int64_t beside = half >= ofBlock ? half / ofBlock * block : (forRows - states) / 2 / eachRow;
+    beside = std::clamp<int64_t>(beside, 1, call.rows);
     int64_t eachColumn = std::max<int64_t>(bytesOf(smallest, Axis::Column), 1);
-    int64_t columns = (forRows - rows * eachRow - 2 * blocksOf(rows) * artifact.stateBytes) / eachColumn;
-    if (columns < 1 || !hasWindows)
+    int64_t columns = (forRows - beside * eachRow - blocksOf(beside) * states) / eachColumn;
+    if (columns >= 1 && artifact.stateBytes > 0)
+      runWindows(one, beside, std::min(columns, call.columns));
+    else if (rows >= 1)
+      runRows(one, rows);
+    else
       throw OutOfDeviceMemory("kernel '" + artifact.entry + "': " + module.device().title() +
                               " is out of memory: expected room for a column, a row, and twice the state of a block, " +
-                              std::to_string(budget - forRows + eachColumn + eachRow + 2 * artifact.stateBytes) +
-                              " bytes, got " + std::to_string(budget));
-    runWindows(one, rows, std::min(columns, call.columns));
+                              std::to_string(budget - forRows + eachColumn + eachRow + states) + " bytes, got " +
+                              std::to_string(budget));
   }
 }
 

@@ -92,6 +92,34 @@ TEST_F(SimulatedKernel, TakesBatchesAndRanges) {
     }
 }
 
+// How columns are split over blocks is the device's, and changes rounding alone: results of both columns and places are
+// those of one block for each row, and the same at each call.
+TEST_F(SimulatedKernel, StandsForADeviceOfItsMultiprocessors) {
+  M x = M::random(5, 3, 1), y = M::random(900, 3, 2);
+  std::vector<M> sums;
+  std::vector<Matrix<int64_t>> places;
+  for (int multiprocessors : {0, 132, 132, 7}) {
+    Engine::Options options = inMemory();
+    options.simulatedMultiprocessors = multiprocessors;
+    Engine own{options};
+    CompileOptions compiling;
+    compiling.target = "sim";
+    M sum(5, 1);
+    Matrix<int64_t> place(5, 1);
+    std::vector<std::string> aliases = {"x = Vi(3)", "y = Vj(3)"};
+    own.compile("Sum_Reduction(Exp(-SqDist(x,y)), 0)", aliases, DType::F32, compiling)({sum}, {x, y});
+    own.compile("ArgMin_Reduction(SqDist(x,y), 0)", aliases, DType::F32, compiling)({place}, {x, y});
+    sums.push_back(sum);
+    places.push_back(place);
+  }
+  EXPECT_TRUE(sums[1] == sums[2]);
+  for (size_t n = 1; n < sums.size(); ++n) {
+    EXPECT_TRUE(places[n] == places[0]);
+    for (int64_t i = 0; i < 5; ++i)
+      EXPECT_NEAR(sums[n][i][0], sums[0][i][0], 1e-4);
+  }
+}
+
 TEST_F(SimulatedKernel, NoRowsAreNoWork) {
   M x(0, 3), y = M::random(5, 3, 1), out(0, 1);
   compile("Sum_Reduction(SqDist(x,y), 0)", {"x = Vi(3)", "y = Vj(3)"})({out}, {x, y});
