@@ -59,7 +59,7 @@ axes[1, 0].plot(np.array(inertia) / len(points), "o-", markersize=3)
 axes[1, 0].set(title="mean squared distance to the nearest centre", xlabel="step", yscale="log")
 order = np.argsort(-np.bincount(label, minlength=K))
 axes[1, 1].bar(np.arange(K), np.bincount(label, minlength=K)[order] / len(points), color=centres[order], edgecolor="gray")
-axes[1, 1].set(title="how frequent each colour is", xticks=[])
+axes[1, 1].set(title="how frequent each colour is", ylabel="part of the pixels", xticks=[])
 figure.savefig("k_means.png", dpi=120)
 
 # Lloyd's algorithm never gets worse, and scikit-learn's finds the same from the same start.

@@ -62,7 +62,7 @@ figure.colorbar(image, ax=axes[1], label="log10 of the density")
 axes[1].set(title=f"colours, with Gaussians of width {best:.4f}", xlabel="red − brightness", ylabel="blue − brightness")
 axes[2].semilogx(widths, likelihoods, "o-")
 axes[2].axvline(best, color="gray", linestyle=":")
-axes[2].set(title="log-likelihood of an unseen colour", xlabel="width")
+axes[2].set(title="log-likelihood of an unseen colour", xlabel="width", ylabel="nats")
 figure.savefig("kernel_density.png", dpi=120)
 
 # A density integrates to 1; the best width is neither the least nor the greatest; scikit-learn's trees agree.

@@ -8,6 +8,7 @@
 own. The best of many short turns counts, so that other work on the machine shows little."""
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -22,7 +23,24 @@ NAMES = {
     "product": "K @ b of a LazyTensor that exists",
     "expression": "exp(-((x - y)**2).sum(-1)) @ b from LazyTensors x and y",
     "from arrays": "the same from arrays",
+    "tensors": "a call of a Genred of tensors, without gradients",
+    "gradient": "the same, and the gradient in x by autograd",
 }
+
+
+def calls_of_tensors(package, *arrays):
+    import torch
+    front = __import__(f"{package}.torch", fromlist=["Genred"])
+    x, y, b = map(torch.from_numpy, arrays)
+    reduction = front.Genred("Exp(-SqDist(x,y)) * b", ["x = Vi(3)", "y = Vj(3)", "b = Vj(1)"], axis=1)
+    leaf, ones = x.clone().requires_grad_(), torch.ones(len(x), 1)
+
+    def with_gradient():
+        value = reduction(leaf, y, b)
+        torch.autograd.grad(value, leaf, ones)
+        return value.detach()
+
+    return {"tensors": lambda: reduction(x, y, b), "gradient": with_gradient}
 
 
 def measure(package, size, turns):
@@ -43,6 +61,8 @@ def measure(package, size, turns):
         "expression": lambda: (-((x_i - y_j) ** 2).sum(-1)).exp() @ b,
         "from arrays": from_arrays,
     }
+    if importlib.util.find_spec("torch"):
+        calls.update(calls_of_tensors(package, x, y, b))
     dense = np.exp(-((x[:, None] - y) ** 2).sum(-1)) @ b
     for name, call in calls.items():
         if not np.allclose(call(), dense, rtol=1e-5):
