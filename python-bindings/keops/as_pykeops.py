@@ -234,8 +234,8 @@ def _fill_torch(module: Any) -> None:
     module.Kernel, module.kernel_product = kernels.Kernel, kernels.kernel_product
 
 
-_FILL = {"keopscore": _fill_core, "pykeops": _fill_package, "pykeops.config": _fill_config, "pykeops.common.utils": _fill_utils,
-         "pykeops.numpy.utils": _fill_utils, "pykeops.torch.utils": _fill_utils,
+_FILL = {"keopscore": _fill_core, "pykeops": _fill_package, "pykeops.config": _fill_config,
+         "pykeops.common.utils": _fill_utils, "pykeops.numpy.utils": _fill_utils, "pykeops.torch.utils": _fill_utils,
          "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.numpy": _fill_numpy,
          "pykeops.torch": _fill_torch}
 

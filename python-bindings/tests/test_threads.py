@@ -3,6 +3,7 @@
 """Several threads and processes: results do not depend on them, and nobody waits for ever."""
 
 import hashlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -209,3 +210,17 @@ def test_forks_while_others_compile():
     process = run(FORKS, PYTHONWARNINGS="ignore")
     assert process.returncode == 0, process.stderr
     assert process.stdout.strip() == str([0] * 8)
+
+
+def compute_in_child(reduction, x):
+    return reduction(x, x)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_start_afresh(method):
+    """A reduction goes to them as a copy, which compiles again or finds the code on the disk."""
+    reduction, x = Genred("Exp(-SqDist(x,y))", ALIASES, axis=1), draw(301)
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        results = [pool.apply_async(compute_in_child, (reduction, x)) for _ in range(4)]
+        for result in results:
+            np.testing.assert_array_equal(result.get(timeout=120), reduction(x, x))

@@ -134,8 +134,8 @@ class Reductions(Building):
             ``f(*arrays)`` with an array for each of those, in order of their indices.
         :param is_complex: whether results are complex; by default if the LazyTensor is.
         :param kwargs: ``dtype_acc``, ``use_double_acc``, ``sum_scheme``, ``enable_chunks``, ``use_fast_math``,
-            ``backend``, ``device_id``, ``ranges``, ``out`` and ``progress`` as ``Genred`` and its call have them. ``ranges`` and
-            ``backend`` are those of the LazyTensor by default.
+            ``backend``, ``device_id``, ``ranges``, ``out`` and ``progress`` as ``Genred`` and its call have them.
+            ``ranges`` and ``backend`` are those of the LazyTensor by default.
         :returns: an array, a tuple of arrays, or a reduced LazyTensor.
         :raises ValueError: an axis, option or weight that makes no sense, or a LazyTensor that is reduced already.
         :raises TypeError: no axis, or an option that nobody knows.

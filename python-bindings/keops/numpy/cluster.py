@@ -24,10 +24,11 @@ from typing import Any, List, Optional, Tuple, Union
 
 import numpy
 
+from keops import _cluster
+from keops._cluster import Ranges, swap_axes
+
 __all__ = ["cluster_centroids", "cluster_ranges", "cluster_ranges_centroids", "from_matrix", "grid_cluster",
            "sort_clusters", "swap_axes"]
-
-Ranges = Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray, numpy.ndarray]
 
 
 def _labels(lab: Any) -> numpy.ndarray:
@@ -129,11 +130,6 @@ def cluster_ranges_centroids(x: Any, lab: Any, weights: Optional[numpy.ndarray] 
             totals.astype(x.dtype))
 
 
-def swap_axes(ranges: Optional[Ranges]) -> Optional[Ranges]:
-    """The ranges of the transposed: those of j first. None stays None."""
-    return None if ranges is None else (*ranges[3:6], *ranges[0:3])
-
-
 def from_matrix(ranges_i: Any, ranges_j: Any, keep: Any) -> Ranges:
     """The ``ranges`` that keep some pairs of clusters.
 
@@ -143,13 +139,5 @@ def from_matrix(ranges_i: Any, ranges_j: Any, keep: Any) -> Ranges:
     :returns: (ranges_i, slices_i, redranges_j, ranges_j, slices_j, redranges_i), as ``Genred`` takes them, int64.
     """
     ranges_i, ranges_j = (numpy.asarray(ranges).astype(numpy.int64) for ranges in (ranges_i, ranges_j))
-    keep = numpy.asarray(keep).astype(bool)
-    for name, ranges in (("ranges_i", ranges_i), ("ranges_j", ranges_j)):
-        if ranges.ndim != 2 or ranges.shape[1] != 2:
-            raise ValueError(f"{name}: expected an array of shape (clusters, 2), got shape {ranges.shape}")
-    if keep.shape != (len(ranges_i), len(ranges_j)):
-        raise ValueError(f"keep: expected shape ({len(ranges_i)}, {len(ranges_j)}), got {keep.shape}")
-    halves = []
-    for rows, columns, mask in ((ranges_i, ranges_j, keep), (ranges_j, ranges_i, keep.T)):
-        halves += [rows, numpy.cumsum(mask.sum(axis=1), dtype=numpy.int64), columns[numpy.nonzero(mask)[1]]]
-    return tuple(halves)  # type: ignore[return-value]
+    return _cluster.join_ranges("array", ranges_i, ranges_j, numpy.asarray(keep).astype(bool),
+                                lambda mask: numpy.nonzero(mask)[1])

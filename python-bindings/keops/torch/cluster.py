@@ -7,10 +7,11 @@ from typing import Any, Optional, Tuple, Union
 import torch
 from torch import Tensor
 
+from keops import _cluster
+from keops._cluster import Ranges, swap_axes
+
 __all__ = ["cluster_centroids", "cluster_ranges", "cluster_ranges_centroids", "from_matrix", "grid_cluster",
            "sort_clusters", "swap_axes"]
-
-Ranges = Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def _labels(lab: Tensor) -> Tensor:
@@ -116,11 +117,6 @@ def cluster_ranges_centroids(x: Tensor, lab: Tensor, weights: Optional[Tensor] =
     return cluster_ranges(lab, counts), cluster_centroids(x, lab, weights=weights, weights_c=totals), totals
 
 
-def swap_axes(ranges: Optional[Ranges]) -> Optional[Ranges]:
-    """The ranges of the transposed: those of j first. None stays None."""
-    return None if ranges is None else (*ranges[3:6], *ranges[0:3])
-
-
 def from_matrix(ranges_i: Tensor, ranges_j: Tensor, keep: Tensor) -> Ranges:
     """The ``ranges`` that keep some pairs of clusters.
 
@@ -129,13 +125,4 @@ def from_matrix(ranges_i: Tensor, ranges_j: Tensor, keep: Tensor) -> Ranges:
     :param keep: (Mc, Nc) tensor of truth values: which pairs of clusters count.
     :returns: (ranges_i, slices_i, redranges_j, ranges_j, slices_j, redranges_i), as ``Genred`` takes them, int64.
     """
-    ranges_i, ranges_j, keep = ranges_i.long(), ranges_j.long(), keep.bool()
-    for name, ranges in (("ranges_i", ranges_i), ("ranges_j", ranges_j)):
-        if ranges.ndim != 2 or ranges.shape[1] != 2:
-            raise ValueError(f"{name}: expected a tensor of shape (clusters, 2), got shape {tuple(ranges.shape)}")
-    if keep.shape != (len(ranges_i), len(ranges_j)):
-        raise ValueError(f"keep: expected shape ({len(ranges_i)}, {len(ranges_j)}), got {tuple(keep.shape)}")
-    halves = []
-    for rows, columns, mask in ((ranges_i, ranges_j, keep), (ranges_j, ranges_i, keep.t())):
-        halves += [rows, mask.sum(1).cumsum(0), columns[mask.nonzero()[:, 1]]]
-    return tuple(halves)  # type: ignore[return-value]
+    return _cluster.join_ranges("tensor", ranges_i.long(), ranges_j.long(), keep.bool(), lambda mask: mask.nonzero()[:, 1])

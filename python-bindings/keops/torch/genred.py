@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reductions of symbolic formulas, as functions of PyTorch tensors."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -69,6 +69,28 @@ def _as_pairs(tensor: Any) -> Any:
     if not isinstance(tensor, Tensor) or not tensor.is_complex():
         return tensor
     return torch.view_as_real(tensor.resolve_conj()).flatten(-2)
+
+
+def _pair_out(out: Any, results: Sequence[Tensor]) -> List[Tuple[Tensor, Tensor]]:
+    """Each tensor of ``out`` with the result that fits it, in the words that the compiled half has for those that do not."""
+    several = len(results) > 1
+    if several and not isinstance(out, (tuple, list)):
+        raise TypeError(f"out: expected a tuple of {len(results)} tensors, got {type(out).__name__}")
+    if several and len(out) != len(results):
+        raise ValueError(f"out: expected {len(results)} arrays, got {len(out)}")
+    pairs = []
+    for number, (given, result) in enumerate(zip(out if several else (out, ), results)):
+        what = f"out[{number}]" if several else "out"
+        if not isinstance(given, Tensor):
+            raise TypeError(f"{what}: expected a PyTorch tensor, got {type(given).__name__}")
+        if given.is_complex() and result.is_floating_point() and result.shape[-1] % 2 == 0:
+            result = torch.view_as_complex(result.unflatten(-1, (-1, 2)))
+        if given.dtype != result.dtype:
+            raise TypeError(f"{what}: expected dtype {str(result.dtype)[6:]}, got {str(given.dtype)[6:]}")
+        if given.shape != result.shape:
+            raise ValueError(f"{what}: expected an array of shape {tuple(result.shape)}, got shape {tuple(given.shape)}")
+        pairs.append((given, result))
+    return pairs
 
 
 class Genred(GenredBase):
@@ -164,10 +186,7 @@ class Genred(GenredBase):
                        for result in results]
         if out is None:
             return results[0] if len(results) == 1 else tuple(results)
-        for given, result in zip(out if len(results) > 1 else (out, ), results):
-            if given.shape != result.shape or given.dtype != result.dtype:
-                raise ValueError(f"out: expected a tensor of shape {tuple(result.shape)} and dtype "
-                                 f"{str(result.dtype)[6:]}, got shape {tuple(given.shape)} and {str(given.dtype)[6:]}")
+        for given, result in _pair_out(out, results):
             given.copy_(result)
         return out
 
