@@ -29,7 +29,8 @@ DATA = {
     "z1": ("Vi", draw(M, 1, low=-0.5) + 1j * draw(M, 1, low=-0.4)),
 }
 RANGES = (np.array([[0, 4], [4, 6]]), np.array([1, 3]), np.array([[1, 4], [0, 1], [3, 5]]),
-          np.array([[0, 1], [1, 3], [3, 4], [4, 5]]), np.array([1, 2, 4, 5]), np.array([[4, 6], [0, 4], [0, 4], [4, 6], [4, 6]]))
+          np.array([[0, 1], [1, 3], [3, 4], [4, 5]]), np.array([1, 2, 4, 5]),
+          np.array([[4, 6], [0, 4], [0, 4], [4, 6], [4, 6]]))
 LABELS = np.array([1, 0, 2, 1, 0, 1])
 
 
@@ -76,7 +77,8 @@ def dense_names():
         names[f"{name}_"] = array
         names[name] = array[:, None] if category == "Vi" else array[None] if category == "Vj" else array[None, None]
     names["K"] = np.exp(-((names["x"] - names["y"])**2).sum(-1, keepdims=True))
-    names.update(ranges_=RANGES, labels_=LABELS, reduced=reduced, dot=dot, every_pair=every_pair, keep=keep(), np=np, tri=tri,
+    names.update(ranges_=RANGES, labels_=LABELS, reduced=reduced, dot=dot, every_pair=every_pair, keep=keep(), np=np,
+                 tri=tri,
                  softdtw=softdtw, splines=splines)
     return names
 

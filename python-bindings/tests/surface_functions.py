@@ -18,36 +18,47 @@ def generic(function, formula, output, *names):
 
 
 MODULE = [
-    ("Var", "(x_or_ind, dim=None, cat=None)", {"Var(x_, 0) - Var(y_, 1)": "x - y", "Var(x_, cat=0) + Var(p_, 2)": "x + p",
-                                               "(Var(0, 3, 0) + Var(1, 3, 1)).sum(axis=1)(x_, y_)": "reduced('Sum', x + y)"}),
+    ("Var", "(x_or_ind, dim=None, cat=None)", {"Var(x_, 0) - Var(y_, 1)": "x - y",
+                                               "Var(x_, cat=0) + Var(p_, 2)": "x + p",
+                                               "(Var(0, 3, 0) + Var(1, 3, 1)).sum(axis=1)(x_, y_)":
+                                               "reduced('Sum', x + y)"}),
     ("Vi", VARIABLE, {"Vi(x_) - y": "x - y", "(Vi(0, 3) + y).sum(axis=1)(x_)": "reduced('Sum', x + y)"}),
     ("Vj", VARIABLE, {"x - Vj(y_)": "x - y", "(x + Vj(0, 3)).sum(axis=1)(y_)": "reduced('Sum', x + y)"}),
     ("Pm", VARIABLE, {"x*Pm(p_)": "x*p", "x*Pm(2.5)": "x*2.5", "x*Pm([1, 2, 3])": "x*array([1, 2, 3])",
                       "(x*Pm(0, 3)).sum(axis=0)(p_)": "(x*p).sum(0)"}),
-    ("generic_sum", GENERIC, {generic("generic_sum", "Exp(-SqDist(x,y))*b", "a = Vi(2)", ("x", 3), ("y", 3), ("b", 2)): "(K*b).sum(1)",
-                              generic("generic_sum", "Exp(-SqDist(x,y))*u", "a = Vj(1)", ("x", 3), ("y", 3), ("u", 1)): "(K*u).sum(0)"}),
-    ("generic_logsumexp", GENERIC, {generic("generic_logsumexp", "(x|y)", "a = Vi(1)", ("x", 3), ("y", 3)): "reduced('LogSumExp', dot(x, y))"}),
-    ("generic_argmin", GENERIC, {generic("generic_argmin", "SqDist(x,y)", "a = Vj(1)", ("x", 3), ("y", 3)): "reduced('ArgMin', -K, 0)"}),
-    ("generic_argkmin", GENERIC, {generic("generic_argkmin", "SqDist(x,y)", "a = Vi(3)", ("x", 3), ("y", 3)): "reduced('ArgKMin', -K, 1, 3)"}),
+    ("generic_sum", GENERIC,
+     {generic("generic_sum", "Exp(-SqDist(x,y))*b", "a = Vi(2)", ("x", 3), ("y", 3), ("b", 2)): "(K*b).sum(1)",
+      generic("generic_sum", "Exp(-SqDist(x,y))*u", "a = Vj(1)", ("x", 3), ("y", 3), ("u", 1)): "(K*u).sum(0)"}),
+    ("generic_logsumexp", GENERIC,
+     {generic("generic_logsumexp", "(x|y)", "a = Vi(1)", ("x", 3), ("y", 3)): "reduced('LogSumExp', dot(x, y))"}),
+    ("generic_argmin", GENERIC,
+     {generic("generic_argmin", "SqDist(x,y)", "a = Vj(1)", ("x", 3), ("y", 3)): "reduced('ArgMin', -K, 0)"}),
+    ("generic_argkmin", GENERIC,
+     {generic("generic_argkmin", "SqDist(x,y)", "a = Vi(3)", ("x", 3), ("y", 3)): "reduced('ArgKMin', -K, 1, 3)"}),
 ]
 
 GENRED = [
-    ("__init__", "(self, formula, aliases, reduction_op='Sum', axis=0, dtype=None, opt_arg=None, formula2=None, cuda_type=None, "
-                 "dtype_acc='auto', use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=False, "
-                 "use_fast_math=True)",
+    ("__init__",
+     "(self, formula, aliases, reduction_op='Sum', axis=0, dtype=None, opt_arg=None, formula2=None, cuda_type=None, "
+     "dtype_acc='auto', use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=False, "
+     "use_fast_math=True)",
      {f"Genred({KERNEL}, ('x = Vi(3)', 'y = Vj(3)', 'b = Vj(2)'), 'Sum', 1)(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred({KERNEL}, {ALIASES})(x_, y_, b_)": "(K*b).sum(0)",
       f"Genred({KERNEL}, {ALIASES}, axis=1, dtype_acc='float64', sum_scheme='kahan_scheme', enable_chunks=False, "
       "rec_multVar_highdim=1, use_fast_math=False)(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred({KERNEL}, {ALIASES}, axis=1, use_double_acc=True, sum_scheme='block_sum')(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred('x*y', {ALIASES}, 'KMin', 1, opt_arg=2)(x_, y_, b_)": "reduced('KMin', x*y, 1, 2)",
-      f"Genred('SqDist(x,y)', {ALIASES}, 'LogSumExp', 1, formula2='Square(b)')(x_, y_, b_)": "reduced('LogSumExpWeight', -log(K), G=b**2)",
-      f"Genred('SqDist(x,y)', {ALIASES}, 'SumSoftMaxWeight', 1, formula2='b')(x_, y_, b_)": "reduced('SumSoftMaxWeight', -log(K), G=b)",
+      f"Genred('SqDist(x,y)', {ALIASES}, 'LogSumExp', 1, formula2='Square(b)')(x_, y_, b_)":
+      "reduced('LogSumExpWeight', -log(K), G=b**2)",
+      f"Genred('SqDist(x,y)', {ALIASES}, 'SumSoftMaxWeight', 1, formula2='b')(x_, y_, b_)":
+      "reduced('SumSoftMaxWeight', -log(K), G=b)",
       "Genred('Var(0,3,0)-Var(1,3,1)', [], axis=1)(x_, y_)": "(x - y).sum(1)",
       "Genred('ComplexMult(z,w)', ['z = Vi(4)', 'w = Vj(4)'], axis=1, dtype='complex128')(z_, w_)": "(z*w).sum(1)"}),
     ("__call__", "(self, *args, backend='auto', device_id=-1, ranges=None, out=None, progress=False)",
-     {f"{SUM}(x_, y_, b_, backend='CPU', device_id=0)": "(K*b).sum(1)", f"{SUM}(x_, y_, b_, ranges=ranges_)": "(K*keep*b).sum(1)",
-      f"[(result := array(np.zeros((6, 2)))), {SUM}(x_, y_, b_, out=result) is result, result][1:]": "[True, (K*b).sum(1)]",
+     {f"{SUM}(x_, y_, b_, backend='CPU', device_id=0)": "(K*b).sum(1)",
+      f"{SUM}(x_, y_, b_, ranges=ranges_)": "(K*keep*b).sum(1)",
+      f"[(result := array(np.zeros((6, 2)))), {SUM}(x_, y_, b_, out=result) is result, result][1:]":
+      "[True, (K*b).sum(1)]",
       f"{SUM}(x_[None], y_, b_)": "(K*b).sum(1)[None]"}),
     ("__repr__", "(self)", {f"eval(repr({SUM}))(x_, y_, b_)": "(K*b).sum(1)"}),
     ("describe_code", "(self, dtype, phase='explain')", {f"'pairs/s' in {SUM}.describe_code('float32')": "True"}),
@@ -55,11 +66,13 @@ GENRED = [
 for _kind in ("Sum", "Min", "Max", "ArgMin", "ArgMax", "Min_ArgMin", "Max_ArgMax"):
     GENRED[0][2][f"Genred('x-y', {ALIASES}, '{_kind}', 1)(x_, y_, b_)"] = f"reduced('{_kind}', x - y)"
 for _kind in ("ArgKMin", "KMin_ArgKMin"):
-    GENRED[0][2][f"Genred('SqDist(x,y)', {ALIASES}, '{_kind}', 0, opt_arg=4)(x_, y_, b_)"] = f"reduced('{_kind}', -log(K), 0, 4)"
+    GENRED[0][2][f"Genred('SqDist(x,y)', {ALIASES}, '{_kind}', 0, opt_arg=4)(x_, y_, b_)"] = \
+        f"reduced('{_kind}', -log(K), 0, 4)"
 
 KERNEL_SOLVE = [
     ("__init__", {"numpy": "(self, formula, aliases, varinvalias, axis=0, dtype=None, opt_arg=None, dtype_acc='auto', "
-                           "use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, use_fast_math=True)",
+                           "use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, "
+                           "use_fast_math=True)",
                   "torch": "(self, formula, aliases, varinvalias, axis=0, dtype_acc='auto', use_double_acc=False, "
                            "sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, dtype=None, cuda_type=None, "
                            "use_fast_math=True)"},
@@ -67,28 +80,36 @@ KERNEL_SOLVE = [
       "KernelSolve('Exp(-SqDist(x,y))*Var(2,6,1)', ['x = Vi(3)', 'y = Vj(3)'], 'Var(2,6,1)', axis=1)(x_, x_, A_, alpha=0.5, eps=1e-12)":
       SOLUTION}),
     ("__call__", "(self, *args, backend='auto', device_id=-1, alpha=1e-10, eps=1e-06, ranges=None)",
-     {f"KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM})(x_, x_, A_, backend='CPU', device_id=0, alpha=0.5, eps=1e-12)": SOLUTION,
+     {f"KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM})(x_, x_, A_, backend='CPU', device_id=0, alpha=0.5, eps=1e-12)":
+      SOLUTION,
       "KernelSolve('Exp(-SqDist(x,y))*a', ['x = Vi(3)', 'y = Vj(3)', 'a = Vi(6)'], 'a')(x_, x_, A_, alpha=0.5, eps=1e-12)": SOLUTION}),
-    ("describe_code", "(self, dtype, phase='explain')", {f"'pairs/s' in KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM}).describe_code('float64')": "True"}),
+    ("describe_code", "(self, dtype, phase='explain')",
+     {f"'pairs/s' in KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM}).describe_code('float64')": "True"}),
     ("__repr__", "(self)", {f"'Exp(-SqDist(x,y))*a' in repr(KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM}))": "True"}),
 ]
 
 MEANS = "array([x_[labels_ == n].mean(0) for n in range(3)])"
 WEIGHTED = "array([(u_*x_)[labels_ == n].sum(0)/u_[labels_ == n].sum() for n in range(3)])"
 CLUSTER = [
-    ("grid_cluster", "(x, size)", {"numpy": {"grid_cluster(x_, 0.5)": "unique(floor(x_/0.5)[:, ::-1], axis=0, return_inverse=True)[1].reshape(-1)"},
-                                   "torch": {"grid_cluster(x_, 0.5)": "unique(floor((x_ - x_.min(0))/0.5)[:, ::-1], axis=0, "
+    ("grid_cluster", "(x, size)",
+     {"numpy": {"grid_cluster(x_, 0.5)": "unique(floor(x_/0.5)[:, ::-1], axis=0, return_inverse=True)[1].reshape(-1)"},
+                                   "torch":
+      {"grid_cluster(x_, 0.5)": "unique(floor((x_ - x_.min(0))/0.5)[:, ::-1], axis=0, "
                                              "return_inverse=True)[1].reshape(-1)"}}),
     ("sort_clusters", "(x, lab)", {"sort_clusters(x_, labels_)": "(x_[[1, 4, 0, 3, 5, 2]], array([0, 0, 1, 1, 1, 2]))",
-                                   "sort_clusters((x_, u_), labels_)[0]": "(x_[[1, 4, 0, 3, 5, 2]], u_[[1, 4, 0, 3, 5, 2]])"}),
+                                   "sort_clusters((x_, u_), labels_)[0]":
+                                   "(x_[[1, 4, 0, 3, 5, 2]], u_[[1, 4, 0, 3, 5, 2]])"}),
     ("cluster_ranges", "(lab, Nlab=None)", {"cluster_ranges(labels_)": "array([[0, 2], [2, 5], [5, 6]])",
-                                            "cluster_ranges(labels_, i64(1, 2, 3))": "array([[0, 1], [1, 3], [3, 6]])"}),
+                                            "cluster_ranges(labels_, i64(1, 2, 3))":
+                                            "array([[0, 1], [1, 3], [3, 6]])"}),
     ("cluster_centroids", "(x, lab, Nlab=None, weights=None, weights_c=None)",
      {"cluster_centroids(x_, labels_)": MEANS, "cluster_centroids(x_, labels_, i64(2, 3, 1))": MEANS,
       "cluster_centroids(x_, labels_, weights=u_[:, 0])": WEIGHTED}),
-    ("cluster_ranges_centroids", {"numpy": "(x, lab, weights=None)", "torch": "(x, lab, weights=None, min_weight=1e-09)"},
+    ("cluster_ranges_centroids",
+     {"numpy": "(x, lab, weights=None)", "torch": "(x, lab, weights=None, min_weight=1e-09)"},
      {"cluster_ranges_centroids(x_, labels_)": f"(array([[0, 2], [2, 5], [5, 6]]), {MEANS}, array([2., 3., 1.]))",
-      "cluster_ranges_centroids(x_, labels_, u_[:, 0]**2)[2]": "array([(u_**2)[labels_ == n].sum() for n in range(3)])"}),
+      "cluster_ranges_centroids(x_, labels_, u_[:, 0]**2)[2]":
+      "array([(u_**2)[labels_ == n].sum() for n in range(3)])"}),
     ("from_matrix", "(ranges_i, ranges_j, keep)",
      {"from_matrix(array(np.array([[0, 4], [4, 6]])), array(np.array([[0, 1], [1, 4], [4, 5]])), array(np.array([[True, False, True], "
       "[False, True, True]])))": "(array([[0, 4], [4, 6]]), array([2, 4]), array([[0, 1], [4, 5], [1, 4], [4, 5]]), "
@@ -115,7 +136,8 @@ RADIAL_GRADIENT = [
 Q = "(2.5*((x - y)**2).sum(-1, keepdims=True))"
 ATOMS = {"linear": ("dot(x, y)", "0.5*log(dot(x, y)**2 + 1e-8)"), "gaussian": (f"exp(-{Q})", f"-{Q}"),
          "laplacian": (f"exp(-sqrt({Q}))", f"-sqrt({Q})"), "cauchy": (f"1/(1 + {Q})", f"-log(1 + {Q})"),
-         "inverse_multiquadric": (f"1/sqrt(1 + {Q})", f"-0.5*log(1 + {Q})"), "distance": (f"sqrt({Q})", f"0.5*log({Q})")}
+         "inverse_multiquadric": (f"1/sqrt(1 + {Q})", f"-0.5*log(1 + {Q})"),
+         "distance": (f"sqrt({Q})", f"0.5*log({Q})")}
 MODES = {"log_scaled": ("b_, u_, v_", "(exp({c} + u + v)*b).sum(1)"),
          "log_scaled_lse": ("v_, u_, v_", "reduced('LogSumExp', {c} + u + v + v)"),
          "log_scaled_barycenter": ("b_, u_, v_, A_[:, :2]", "(exp({c} + u + v)*(b - A[..., :2])).sum(1)"),
@@ -141,7 +163,8 @@ for _name, (_k, _c) in ATOMS.items():
         PRODUCTS[product(f"{_name}(x,y)", _gamma, "v_", "lse", _backend)] = f"reduced('LogSumExp', {_c} + v)"
 for _mode, (_arguments, _dense) in MODES.items():
     for _backend in ("auto", "pytorch"):
-        PRODUCTS[product("cauchy(x,y)", SCALAR, _arguments, _mode, _backend)] = _dense.format(c=f"({ATOMS['cauchy'][1]})")
+        PRODUCTS[product("cauchy(x,y)", SCALAR, _arguments, _mode,
+                         _backend)] = _dense.format(c=f"({ATOMS['cauchy'][1]})")
 PRODUCTS.update({
     product("gaussian(x,y)", SCALAR, "b_", backend="matrix"): f"exp(-{Q})[..., 0]",
     product("gaussian(x,y)", "p_**2", "b_"): "(exp(-dot(p**2, (x - y)**2))*b).sum(1)",
@@ -152,7 +175,8 @@ PRODUCTS.update({
     product("gaussian(x,y)", "('i', xp_)", "b_"): "(exp(-dot(xp, (x - y)**2))*b).sum(1)",
     product("gaussian(x,y)*(2 + linear(u,v)**2)", f"({SCALAR}, None)", "b_", points="(x_, u_), (y_, v_)"):
         f"(exp(-{Q})*(2 + (u*v)**2)*b).sum(1)",
-    product("-cauchy(x,y) + 2*distance(x,y)", f"({SCALAR}, {SCALAR})", "b_"): f"((-1/(1 + {Q}) + 2*sqrt({Q}))*b).sum(1)",
+    product("-cauchy(x,y) + 2*distance(x,y)", f"({SCALAR}, {SCALAR})",
+            "b_"): f"((-1/(1 + {Q}) + 2*sqrt({Q}))*b).sum(1)",
     "kernel_product({'id': Kernel(formula_sum='Exp({G}*({X}|{Y}))', formula_log='{G}*({X}|{Y})'), 'gamma': array(np.array([0.5])), "
     "'mode': 'lse'}, x_, y_, v_)": "reduced('LogSumExp', 0.5*dot(x, y) + v)",
     "kernel_product({'id': Kernel(routine_sum=lambda xsy, **_: xsy**2), 'gamma': None, 'backend': 'pytorch'}, x_, y_, b_)":

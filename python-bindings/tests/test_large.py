@@ -38,7 +38,8 @@ def test_places_beyond_all_integers_of_32_bits():
 def test_batches_of_many_rows():
     """Columns whose bytes end just below 2^63, of which ranges name a few."""
     x = np.broadcast_to(X, (3, 2, 1))
-    found = Genred("x*y", ["x = Vi(1)", "y = Vj(1)"], axis=1)(x, many(2**59), ranges=ranges_of([0, 2], [2**59 - 2, 2**59]))
+    ranges = ranges_of([0, 2], [2**59 - 2, 2**59])
+    found = Genred("x*y", ["x = Vi(1)", "y = Vj(1)"], axis=1)(x, many(2**59), ranges=ranges)
     np.testing.assert_array_equal(found, np.broadcast_to(2 * X, (3, 2, 1)))
 
 

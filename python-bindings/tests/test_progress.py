@@ -70,17 +70,20 @@ def test_the_bar_advances_while_the_call_runs(bars):
     assert len(inside) >= 2 and inside == sorted(inside)
 
 
-@pytest.mark.parametrize("expression", ["(x*y).sum(axis=1, progress=True)", "(x|y).logsumexp(axis=0, progress=True)",
-                                        "(x-y).Kmin_argKmin(3, axis=1, progress=True)", "(x*1j*y).sum(axis=1, progress=True)",
-                                        "(x|y).__matmul__(W, progress=True)", "(x|y).sum(axis=1, call=False)(progress=True)",
-                                        "(x|y).sum(axis=1, progress=True, ranges=RANGES)",
-                                        "Genred('Grad(LogSumExp_Reduction((x|y),0),p,e)', ['x = Vi(3)', 'y = Vj(3)', 'p = Vj(3)', "
-                                        "'e = Vi(1)'], axis=0)(X, W, W, X[:, :1].copy(), progress=True)"])
+GRADIENT = "Genred('Grad(LogSumExp_Reduction((x|y),0),p,e)', [*ALIASES, 'p = Vj(3)', 'e = Vi(1)'], axis=0)"
+
+
+@pytest.mark.parametrize("expression", [
+    "(x*y).sum(axis=1, progress=True)", "(x|y).logsumexp(axis=0, progress=True)",
+    "(x-y).Kmin_argKmin(3, axis=1, progress=True)", "(x*1j*y).sum(axis=1, progress=True)",
+    "(x|y).__matmul__(W, progress=True)", "(x|y).sum(axis=1, call=False)(progress=True)",
+    "(x|y).sum(axis=1, progress=True, ranges=RANGES)", f"{GRADIENT}(X, W, W, X[:, :1].copy(), progress=True)"])
 def test_results_are_those_without_a_bar(bars, expression):
     X, W = draw(301), draw(4011, 1)
     begin = np.array([[0, 100], [150, 301]])
-    names = dict(globals(), x=Vi(X), y=Vj(W), X=X, W=W, RANGES=(begin, np.array([1, 2]), begin * 10, begin * 10, np.array([1, 2]), begin))
-    found, plain = (eval(expression.replace("True)", f"{on})").replace("True,", f"{on},"), names) for on in (True, False))
+    ranges = (begin, np.array([1, 2]), begin * 10, begin * 10, np.array([1, 2]), begin)
+    names = dict(globals(), x=Vi(X), y=Vj(W), X=X, W=W, RANGES=ranges)
+    found, plain = eval(expression, names), eval(expression.replace("progress=True", "progress=False"), names)
     for one, other in zip(*((result if isinstance(result, tuple) else (result,)) for result in (found, plain))):
         np.testing.assert_array_equal(one, other)
     assert len(bars) == 1 and bars[0].n == pytest.approx(100)
