@@ -73,7 +73,7 @@ class Genred(GenredBase):
     """
 
     def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
-        self._compiled = _keops.Callable(*arguments, complex_type=complex_type)
+        self._compiled = _keops.Callable(*(*arguments, complex_type))
         self._call = self._compiled.call
 
     def __call__(self, *args, backend="auto", device_id=-1, ranges=None, out=None, progress=False):
