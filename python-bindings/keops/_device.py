@@ -4,7 +4,7 @@
 is."""
 
 import sys
-from typing import Any, Tuple
+from typing import Any, Sequence, Tuple
 
 
 def _library(like: Any) -> str:
@@ -30,15 +30,23 @@ def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
                     f"{type(like).__module__} are made; those of torch and cupy need none")
 
 
-def stream(like: Any) -> int:
-    """The address of the stream on which the library computes now."""
+def stream(arrays: Sequence[Any]) -> int:
+    """The address of the stream on which the library of the first array computes now; of other libraries, the one that
+    they want readers to wait for, 0 if there is nothing to wait for.
+
+    :raises ValueError: the arrays are computed on streams of their own.
+    """
+    like = arrays[0]
     library = _library(like)
     if library == "torch":
         return sys.modules["torch"].cuda.current_stream(like.device).cuda_stream
     if library == "cupy":
         return sys.modules["cupy"].cuda.get_current_stream(like.device.id).ptr
-    # By the interface, the stream that readers must wait for; none where there is nothing to wait for.
-    return getattr(like, "__cuda_array_interface__", {}).get("stream") or 0
+    streams = {getattr(array, "__cuda_array_interface__", {}).get("stream") for array in arrays} - {None}
+    if len(streams) > 1:
+        raise ValueError("expected arrays of one stream, as __cuda_array_interface__ names it, got "
+                         f"{' and '.join(map(str, sorted(streams)))}; wait for one of them first")
+    return next(iter(streams), 0)
 
 
 def number(like: Any) -> int:

@@ -130,9 +130,9 @@ std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim,
 
 /// True if `object` says that it lies on a GPU.
 bool isOnDevice(nanobind::handle object);
-/// The number of the GPU of such an array, and the stream on which its library computes.
+/// The number of the GPU of such an array, and the stream on which the library of a tuple of them computes.
 int deviceNumberOf(nanobind::handle like);
-void *streamOf(nanobind::handle like);
+void *streamOf(nanobind::handle arrays);
 std::pair<nanobind::object, void *> makeDeviceArray(const int64_t *shape, size_t ndim, DType type,
                                                     nanobind::handle like);
 [[noreturn]] void refuseDeviceArray(nanobind::handle object, const std::string &what);

@@ -499,7 +499,7 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
   HeldRanges held(ranges, library == Library::Device ? Library::NumPy : library);
   auto compute = [&](const std::vector<Array> &outputs) {
     if (onGPU.is_valid())
-      kernel.enqueue(outputs, inputs, streamOf(onGPU), held.get());
+      kernel.enqueue(outputs, inputs, streamOf(arguments), held.get());
     else
       run(kernel, outputs, inputs, sizes, held.get(), !target.empty());
   };

@@ -43,8 +43,8 @@ bool keops::python::isOnDevice(nb::handle object) {
 
 int keops::python::deviceNumberOf(nb::handle like) { return nb::cast<int>(device("number")(like)); }
 
-void *keops::python::streamOf(nb::handle like) {
-  return reinterpret_cast<void *>(nb::cast<uintptr_t>(device("stream")(like)));
+void *keops::python::streamOf(nb::handle arrays) {
+  return reinterpret_cast<void *>(nb::cast<uintptr_t>(device("stream")(arrays)));
 }
 
 /// The type that a string such as "<f4" stands for; none if kernels do not know it.
@@ -60,7 +60,7 @@ static std::optional<DType> typeOf(const std::string &text) {
 
 bool ArrayView::tryHoldPack(nb::handle object) {
   // The owner makes readers on the stream wait for what it does; 1 is the one that takes its turn with all others.
-  auto address = reinterpret_cast<uintptr_t>(streamOf(object));
+  auto address = reinterpret_cast<uintptr_t>(streamOf(nb::make_tuple(object)));
   nb::object capsule = object.attr("__dlpack__")(nb::arg("stream") = address ? address : 1);
   const dlpack::Array *array = nullptr;
   bool isReadOnly = false;

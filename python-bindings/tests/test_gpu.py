@@ -1,12 +1,13 @@
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""GPUs as Python sees them, on machines without one: a double of the driver takes its place, which computes nothing, in
-processes of their own; and the simulator computes what a GPU would."""
+"""GPUs as Python sees them, on machines without one: a double of the driver takes its place, in processes of their own,
+where a GPU's code runs on the simulator; and the simulator alone."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ gauss = Genred("Exp(-SqDist(x,y))*b", ["x = Vi(3)", "y = Vj(3)", "b = Vj(1)"], a
 driver = ctypes.CDLL("libcuda.so.1")
 driver.cuInit(0)
 
-class DeviceArray:
+class Memory:
     def __init__(self, array, device=0):
         context, address = ctypes.c_void_p(), ctypes.c_uint64()
         driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), device)
@@ -37,20 +38,51 @@ class DeviceArray:
         assert driver.cuMemAlloc_v2(ctypes.byref(address), ctypes.c_size_t(array.nbytes)) == 0
         driver.cuCtxPopCurrent_v2(ctypes.byref(context))
         ctypes.memmove(address.value, array.ctypes.data, array.nbytes)
-        self.__cuda_array_interface__ = {"shape": array.shape, "typestr": array.dtype.str, "strides": None,
-                                         "data": (address.value, False), "version": 3}
+        self.address, self.shape, self.dtype, self.device = address.value, array.shape, array.dtype, device
+
+    def read(self):
+        count = int(np.prod(self.shape))
+        return np.frombuffer(ctypes.string_at(self.address, count * self.dtype.itemsize), self.dtype).reshape(self.shape)
+
+class DeviceArray(Memory):
+    def __init__(self, array, device=0, strides=None, shape=None, **more):
+        super().__init__(array, device)
+        self.__cuda_array_interface__ = {"shape": shape or array.shape, "typestr": array.dtype.str, "strides": strides,
+                                         "data": (self.address, False), "version": 3, **more}
+
+# The same in the words of DLPack alone.
+class Array(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),
+                ("ndim", ctypes.c_int32), ("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16),
+                ("shape", ctypes.c_void_p), ("strides", ctypes.c_void_p), ("byte_offset", ctypes.c_uint64),
+                ("context", ctypes.c_void_p), ("release", ctypes.c_void_p)]
+
+class PackedArray(Memory):
+    def __dlpack_device__(self):
+        return 2, self.device
+
+    def __dlpack__(self, stream=None):
+        self.stream, self.sizes = stream, (ctypes.c_int64 * len(self.shape))(*self.shape)
+        code = {"f": 2, "i": 0, "u": 1}[self.dtype.kind]
+        self.array = Array(self.address, 2, self.device, len(self.shape), code, 8 * self.dtype.itemsize, 1,
+                           ctypes.addressof(self.sizes), None, 0, None, None)
+        make = ctypes.pythonapi.PyCapsule_New
+        make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return make(ctypes.addressof(self.array), b"dltensor", None)
 """
 
 
 def run(code, settings=""):
     """What the code prints, or the text of its last exception."""
-    environment = dict(os.environ, LD_LIBRARY_PATH=str(DOUBLE), KEOPS_CUDA_DOUBLE=settings)
-    done = subprocess.run([sys.executable, "-c", PRELUDE + code], env=environment, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = dict(os.environ, LD_LIBRARY_PATH=str(DOUBLE), KEOPS_CUDA_DOUBLE=settings,
+                           LD_PRELOAD=str(DOUBLE / "libkeops-cuda-compute.so"), KEOPS_CACHE_FOLDER=folder)
+        done = subprocess.run([sys.executable, "-c", PRELUDE + code], env=environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
     return done.stdout.strip() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
-needs_double = pytest.mark.skipif(not (DOUBLE / "libcuda.so.1").exists(),
+needs_double = pytest.mark.skipif(not (DOUBLE / "libkeops-cuda-compute.so").exists(),
                                   reason="the double of the driver is not built beside the package")
 
 
@@ -76,16 +108,67 @@ def test_what_goes_wrong(settings, call, words):
 
 @needs_double
 def test_arrays_of_the_host_go_through():
-    assert run("print(gauss(x, y, b, backend='GPU', device_id=1).shape)") == "(7, 1)"
+    assert run("print(np.allclose(gauss(x, y, b, backend='GPU', device_id=1), gauss(x, y, b)))") == "True"
 
 
 @needs_double
 def test_arrays_of_a_device_stay_there():
     code = """
 a, c, w, out = (DeviceArray(array) for array in (x, y, b, np.zeros((7, 1))))
-print(gauss(a, c, w, out=out) is out, gauss(a, c, w, backend="GPU", out=out) is out)
+print(gauss(a, c, w, out=out) is out, gauss(a, c, w, backend="GPU", out=out) is out, np.allclose(out.read(), gauss(x, y, b)))
 """
-    assert run(code) == "True True"
+    assert run(code) == "True True True"
+
+
+@needs_double
+def test_arrays_of_another_device_with_strides_and_batches():
+    code = """
+x, y = np.random.rand(2, 1, 3, 7), np.random.rand(3, 11, 3)
+out = DeviceArray(np.zeros((2, 3, 7, 1)), 1)
+a = DeviceArray(x, 1, shape=(2, 1, 7, 3), strides=(168, 168, 8, 56))
+a.device_id = 1
+gauss(a, DeviceArray(y, 1), DeviceArray(b[:1], 1, shape=(11, 1), strides=(0, 8)), out=out)
+print(np.allclose(out.read(), gauss(x.swapaxes(-1, -2), y, np.broadcast_to(b[:1], (11, 1)))))
+"""
+    assert run(code) == "True"
+
+
+@needs_double
+def test_arrays_that_only_dlpack_describes():
+    code = """
+a, c, w, out = (PackedArray(array, 1) for array in (x, y, b, np.zeros((7, 1))))
+print(gauss(a, c, w, out=out) is out, np.allclose(out.read(), gauss(x, y, b)), a.stream)
+try:
+    gauss(PackedArray(x.astype("u8")), c, w, out=out)
+except TypeError as error:
+    print(error)
+"""
+    assert run(code).splitlines() == ["True True 1", "argument 0 (x = Vi(3)): expected dtype float16, float32 or float64, or "
+                                      "complex, got one that DLPack calls otherwise"]
+
+
+@needs_double
+def test_the_stream_that_arrays_name():
+    code = """
+context, streams = ctypes.c_void_p(), [ctypes.c_void_p(), ctypes.c_void_p()]
+driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0)
+driver.cuCtxPushCurrent_v2(context)
+for stream in streams:
+    driver.cuStreamCreate(ctypes.byref(stream), 0)
+one, other = (stream.value for stream in streams)
+driver.keops_cuda_double_stream.restype = ctypes.c_void_p
+c, w, out = DeviceArray(y, stream=one), DeviceArray(b), DeviceArray(np.zeros((7, 1)), stream=one)
+a = DeviceArray(x)
+gauss(a, c, w, out=out)
+waits = driver.keops_cuda_double_calls(b"cuStreamSynchronize")
+gauss(a, c, w, out=out)
+print(driver.keops_cuda_double_stream() == one, driver.keops_cuda_double_calls(b"cuStreamSynchronize") - waits)
+try:
+    gauss(DeviceArray(x, stream=other), c, w, out=out)
+except ValueError as error:
+    print(str(error).partition(", got")[0])
+"""
+    assert run(code).splitlines() == ["True 0", "expected arrays of one stream, as __cuda_array_interface__ names it"]
 
 
 # Of calls that are refused: their arguments, and what the exception says.
@@ -99,6 +182,9 @@ REFUSED = [
      "ValueError: out: expected an array of shape (7, 1), got shape (6, 1)"),
     ("DeviceArray(x), DeviceArray(y), DeviceArray(b.astype('i8'))", "expected dtype float16, bfloat16, float32"),
     ("DeviceArray(x), DeviceArray(y), DeviceArray(b.astype('u2'))", "complex, got <u2"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b, mask=DeviceArray(b))", "expected an array without a mask"),
+    ("DeviceArray(x), DeviceArray(y), DeviceArray(b), backend='sim'",
+     "ValueError: backend: expected 'auto' or 'GPU' for arrays that lie on a GPU, got 'sim'"),
     ("DeviceArray(x), DeviceArray(y), DeviceArray(b), backend='CPU'",
      "ValueError: backend: expected 'auto' or 'GPU' for arrays that lie on a GPU"),
 ]

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
 
 from torch.autograd import gradcheck, gradgradcheck
 
-from keops.torch import Genred, _calls
+from keops.torch import Genred, _calls, _reduce
 from test_torch_reductions import GAUSSIAN, RANGES, draw, gaussian, mask_of_ranges
 
 M, N, D = 4, 5, 2
@@ -42,12 +42,17 @@ def make(name, axis=1):
 
 @pytest.mark.parametrize("name, axis", [(name, 1) for name in CASES] + [("Sum", 0), ("LogSumExp", 0), ("Min", 0)])
 def test_first_derivatives(name, axis):
-    assert gradcheck(make(name, axis), arguments(), check_forward_ad=True)
+    assert gradcheck(make(name, axis), arguments(), check_forward_ad=True, check_batched_grad=True,
+                     check_batched_forward_grad=True)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_second_derivatives(name):
     assert gradgradcheck(make(name), arguments(3, 4))
+
+
+def make_dense(op):
+    return lambda x, y, b, p: (x @ y.T * p).logsumexp(1) if op == "LogSumExp" else (x @ y.T * p).sum(1)
 
 
 def test_third_derivatives():
@@ -139,8 +144,11 @@ def test_value_and_gradient_in_one_pass(op):
     aliases = ALIASES + ["a = Vi(1)"]
     f = Genred("a*(x|y)*p", aliases, reduction_op=op, axis=1)
     call = _calls.find(f._key)
-    assert call.with_gradients("float64", (0, 4)).chains == ((), ((False, 0, 5), ), ((False, 4, 5), ))
-    assert call.with_gradients("float64", (0, 1)) is None and call.with_gradients("float16", (0, )) is None
+    fused, own = call.with_gradients("float64", (0, 4))
+    assert fused.chains == ((), ((False, 0, 5), ), ((False, 4, 5), )) and own == (0, 4)
+    # Of another index, they need a pass of their own.
+    assert call.with_gradients("float64", (0, 1))[1] == (0, ) and call.with_gradients("float64", (1, )) is None
+    assert call.with_gradients("float16", (0, )) is None
     x, a = draw(0, 3, 1, M, D).requires_grad_(), draw(1, M, 1).requires_grad_()
     y, b, p = draw(2, 2, N, D), draw(3, N, 3), draw(4, 1)
     reduced = f(x, y, b, p, a)
@@ -154,6 +162,26 @@ def test_value_and_gradient_in_one_pass(op):
     for ours, theirs in (first, again, second):
         for one, other in zip(ours, theirs):
             torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("op", ["Sum", "LogSumExp"])
+@pytest.mark.parametrize("wanted, passes", [((), 1), ((0, ), 1), ((1, ), 2), ((0, 1), 2), ((0, 1, 3), 3)])
+def test_passes_of_a_training_step(op, wanted, passes, monkeypatch):
+    """Kernels that run for a value and its gradients: the value's brings those of its own index along."""
+    f = Genred("(x|y)*p", ALIASES, reduction_op=op, axis=1)
+    args = arguments()
+    expected = torch.autograd.grad(make_dense(op)(*args).sum(), args, allow_unused=True)
+    args = [tensor.detach().requires_grad_(number in wanted) for number, tensor in enumerate(args)]
+    names = []
+    compute = _reduce._compute
+    monkeypatch.setattr(_reduce, "_compute", lambda call, *rest: names.append(call.key) or compute(call, *rest))
+    value = f(*args)
+    if wanted:
+        value.sum().backward()
+    # Plain tensors go to the kernel at once.
+    assert len(names) == (passes if wanted else 0)
+    for number in wanted:
+        torch.testing.assert_close(args[number].grad, expected[number])
 
 
 # --- torch.func -------------------------------------------------------------------------------------------------------

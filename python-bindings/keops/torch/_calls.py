@@ -95,20 +95,21 @@ class Call:
             known = self._derived[name] = self._make(extra, groups)
         return known
 
-    def with_gradients(self, dtype: str, wanted: Tuple[int, ...]) -> Optional["Call"]:
-        """The call that gives the result and, for a cotangent of ones as a further argument, its gradients in the
-        arguments ``wanted``; None where that would be no single pass.
+    def with_gradients(self, dtype: str, wanted: Tuple[int, ...]) -> Optional[Tuple["Call", Tuple[int, ...]]]:
+        """The call that gives the result and, for a cotangent of ones as a further argument, its gradients in those of the
+        arguments ``wanted`` that come with it in one pass; and which these are. None if there are none.
 
-        It is one if the result is a number for each row of the index that the arguments have: whatever the cotangent
-        will be, it is a factor of each row."""
+        They are those of the result's index, if the result is a number for each row: whatever the cotangent will be, it is
+        a factor of each row."""
         name = ("with gradients", dtype, wanted)
         if name not in self._derived:
             arguments, described = self.signature(dtype)
             place, shape, is_index = described[0]
-            fits = (not self.extra and len(described) == 1 and shape == (1, ) and not is_index and place != 2 and
-                    dtype in ("float32", "float64") and all(arguments[number][0] == place for number in wanted))
-            chains = [(), *(((False, number, len(arguments)), ) for number in wanted)]
-            self._derived[name] = self._find([(place, 1)], chains) if fits else None
+            own = tuple(number for number in wanted if arguments[number][0] == place)
+            fits = (own and not self.extra and len(described) == 1 and shape == (1, ) and not is_index and place != 2 and
+                    dtype in ("float32", "float64"))
+            chains = [(), *(((False, number, len(arguments)), ) for number in own)]
+            self._derived[name] = (self._find([(place, 1)], chains), own) if fits else None
         return self._derived[name]
 
     def _make(self, extra, groups):

@@ -196,27 +196,29 @@ class ReduceWithGradients(torch.autograd.Function):
     """A call for plain tensors that computes gradients along with the result, in one pass over the pairs."""
 
     @staticmethod
-    def forward(ctx, key, fused, wanted, ranges, *tensors):
-        ctx.key, ctx.ranges, ctx.wanted = key, ranges, wanted
+    def forward(ctx, key, fused, own, ranges, *tensors):
+        ctx.key, ctx.ranges, ctx.own = key, ranges, own
         # A number that all rows share.
         ones = tensors[0].new_ones(1, 1)
         place = fused.extra[0][0]
-        rows = next((tensor.shape[-2] for (own, _), tensor in zip(fused.signature(_operators.dtype_name(ones))[0], tensors)
-                     if own == place), 1)
+        rows = next((tensor.shape[-2] for (where, _), tensor in
+                     zip(fused.signature(_operators.dtype_name(ones))[0], tensors) if where == place), 1)
         value, *gradients = _compute(fused, ranges, (*tensors, ones.expand(rows, 1)))
         ctx.save_for_backward(*tensors, *gradients)
         return value
 
     @staticmethod
     def backward(ctx, cotangent):
-        count = len(ctx.saved_tensors) - len(ctx.wanted)
+        count = len(ctx.saved_tensors) - len(ctx.own)
         tensors, gradients = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
-        if torch.is_grad_enabled():
-            # Somebody may ask for derivatives of the gradients.
-            found = _gradients(ctx.key, ctx.ranges, tensors, (cotangent, ), ctx.wanted)
-        else:
+        wanted = [number for number, needed in enumerate(ctx.needs_input_grad[4:]) if needed]
+        found = {}
+        # With these at hand, the others are left; unless somebody may ask for derivatives of the gradients.
+        if not torch.is_grad_enabled():
             found = {number: (cotangent * gradient).sum_to_size(tensors[number].shape)
-                     for number, gradient in zip(ctx.wanted, gradients)}
+                     for number, gradient in zip(ctx.own, gradients) if number in wanted}
+        others = [number for number in wanted if number not in found]
+        found.update(_gradients(ctx.key, ctx.ranges, tensors, (cotangent, ), others))
         return (None, None, None, None, *(found.get(number) for number in range(count)))
 
 
@@ -224,10 +226,12 @@ def apply(call: Call, ranges: Tuple[Tensor, ...], tensors: Sequence[Tensor]) -> 
     """The results of a call, with derivatives."""
     if is_plain(tensors) and forward_ad._current_level < 0 and torch.is_grad_enabled():
         wanted = tuple(number for number, tensor in enumerate(tensors) if tensor.requires_grad)
-        # What is wrong with the arguments is said where they are read.
-        fused = call.with_gradients(_operators.dtype_name(tensors[0]), wanted) if wanted and tensors[0].is_floating_point() else None
-        if fused is not None and _has_memory(tensors) and len(tensors) == len(call.signature(_operators.dtype_name(tensors[0]))[0]):
-            return (ReduceWithGradients.apply(call.key, fused, wanted, ranges, *tensors), )
+        if wanted and tensors[0].is_floating_point() and _has_memory(tensors):
+            dtype = _operators.dtype_name(tensors[0])
+            # What is wrong with the arguments is said where they are read.
+            fused = call.with_gradients(dtype, wanted) if len(tensors) == len(call.signature(dtype)[0]) else None
+            if fused is not None:
+                return (ReduceWithGradients.apply(call.key, *fused, ranges, *tensors), )
     return _reduce_here(call.key, ranges, tensors)
 
 
