@@ -9,8 +9,9 @@ Tensors of a GPU are computed with there, on PyTorch's current stream.
 
 A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, ``torch.func`` (``grad``, ``vjp``,
 ``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it, one inside the other. PyTorch 2.4 or
-newer is needed. Within functions that it compiles, PyTorch itself takes no derivatives by ``torch.autograd.grad`` and
-``torch.autograd.functional``, of whatever operator: there, use ``torch.func``.
+newer is needed. What it refuses of every operator: within functions that it compiles, ``torch.autograd.functional``, and
+``torch.autograd.grad`` unless ``torch._dynamo.config.trace_autograd_ops`` is set (``torch.func`` does the same there); and
+second derivatives of functions that are compiled already.
 """
 
 from keops.torch import cluster
