@@ -16,7 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cases
@@ -33,12 +33,17 @@ PROCESSORS = {
 # exponentials.
 KERNELS = {
     "gaussian_f32": (r"SumKernel.*GaussianPair.*f", 1),
+    "gaussian_gradient_f32": (r"GaussianGradientKernel", 1),
     "gaussian_f64": (r"SumKernel.*GaussianPair.*d", 1),
     "logsumexp_f32": (r"LogSumExpKernel", 2),
     "laplacian_f32": (r"LaplacianPair", 1),
     "cauchy_f32": (r"CauchyPair", 1),
 }
 HAND_WRITTEN_VECTORS = 4
+# A value and its gradient in one pass are asked for here alone: cpu.py has one formula for all peers.
+VALUE = cases.CASES[0]
+WITH_GRADIENT = replace(VALUE, name="with gradient D=3 f32", entry="gaussian_gradient_f32")
+GRADIENT = ["--also", f"Grad(Sum_Reduction({VALUE.formula},0),x,e)", "e = Vi(1)"]
 ARITHMETIC = re.compile(r"v(f[n]?m(add|sub)|mul|add|sub|div|sqrt|scalef|min|max)")
 
 
@@ -98,6 +103,7 @@ def keops_cycles(llvm, translate, case, processor):
     dtype = "f64" if case.dtype == cases.np.float64 else "f32"
     text = f"{case.reduction}_Reduction({case.formula},0)"
     common = [text, *case.aliases, f"--target={processor}", f"--dtype={dtype}"]
+    common += GRADIENT if case is WITH_GRADIENT else []
     schedule = run(translate, *common, "--to=scheduled")
     lanes, chunk = (int(re.search(rf"{field} = (\d+)", schedule).group(1)) for field in ("lanes", "chunk"))
     with tempfile.TemporaryDirectory() as folder:
@@ -137,7 +143,7 @@ def main():
     bodies = list(functions(options.llvm, library))
     print("Cycles per 8 pairs by llvm-mca; ratios are of speeds\n")
     print(f"{'case':<22}{'processor':<16}{'Keops':>8}{'hand-written':>14}{'ratio':>8}")
-    for case in cases.CASES:
+    for case in [VALUE, WITH_GRADIENT, *cases.CASES[1:]]:
         if case.entry not in KERNELS:
             continue
         for processor in processors:
