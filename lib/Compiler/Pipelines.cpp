@@ -12,6 +12,7 @@
 #include "keops/Compiler/Compiler.h"
 #include "keops/Frontend/Diagnostic.h"
 #include "keops/Lowering/Passes.h"
+#include "keops/Schedule/KnownTargets.h"
 #include "keops/Schedule/Passes.h"
 #include "keops/Transforms/Passes.h"
 
@@ -89,6 +90,9 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     return;
   case Phase::Factorized:
     pm.addNestedPass<FormulaFuncOp>(createKeopsFactorize());
+    if (std::string error; options.expandDistances)
+      if (TargetAttr target = lookupTarget(pm.getContext(), options.target, error); target && target.getGpu())
+        pm.addNestedPass<FormulaFuncOp>(createKeopsExpandDistances());
     return;
   case Phase::Split:
     pm.addPass(createKeopsSplitPasses());

@@ -75,8 +75,7 @@ void Kernel::Impl::make(Variant &variant, SizeClass sizes) {
   if (!found) {
     std::lock_guard<std::mutex> lock(core->compileMutex);
     auto module = build(core->context());
-    CompilerOptions options;
-    options.target = target;
+    CompilerOptions options = compilerOptions();
     options.rows = typicalRows(sizes);
     auto artifact = keops::compile(*module, options);
     if (!artifact)
@@ -99,14 +98,19 @@ void Kernel::Impl::make(Variant &variant, SizeClass sizes) {
   milliseconds = milliseconds + taken.count();
 }
 
+CompilerOptions Kernel::Impl::compilerOptions() const {
+  CompilerOptions options;
+  options.target = isSimulated() ? kSimulatedGPU.str() : target;
+  options.fastMath = fastMath;
+  options.expandDistances = precision == Precision::Fast;
+  return options;
+}
+
 void Kernel::Impl::makeSimulation() {
   auto start = std::chrono::steady_clock::now();
   std::lock_guard<std::mutex> lock(core->compileMutex);
   auto module = build(core->context());
-  CompilerOptions options;
-  options.target = kSimulatedGPU.str();
-  options.fastMath = fastMath;
-  auto made = compiler::simulateFormula(*module, options);
+  auto made = compiler::simulateFormula(*module, compilerOptions());
   if (!made)
     throw Error("on the simulator: " + llvm::toString(made.takeError()));
   simulation = std::move(*made);
@@ -131,8 +135,7 @@ const Variant &Kernel::Impl::variantFor(SizeClass sizes) {
 std::string Kernel::text(const std::string &product) const {
   std::lock_guard<std::mutex> lock(impl->core->compileMutex);
   auto module = impl->build(impl->core->context());
-  CompilerOptions options;
-  options.target = impl->isSimulated() ? kSimulatedGPU.str() : impl->target;
+  CompilerOptions options = impl->compilerOptions();
   options.rows = typicalRows(SizeClass::ManyRows);
   auto refuse = [](llvm::Error error) { throw Error(llvm::toString(std::move(error))); };
   if (std::optional<Phase> phase = phaseNamed(product)) {
@@ -196,7 +199,8 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   });
   if (text) {
     key = codeVersion() + " LLVM " + LLVM_VERSION_STRING + "\n" + target + "\n" + runtime::nameOf(type) + "\nsums " +
-          std::to_string(static_cast<int>(options.sums)) + (options.fastMath ? "" : "\naccurate") + "\n" + *text;
+          std::to_string(static_cast<int>(options.sums)) + (options.fastMath ? "" : "\naccurate") +
+          (options.precision == Precision::Fast ? "\nfast distances" : "") + "\n" + *text;
     for (const frontend::Declaration &argument : program.arguments)
       key += argument.variable.str() + "\n";
     inMemory = device ? key + device->title() : key;
@@ -213,6 +217,7 @@ static Kernel makeKernel(const std::shared_ptr<Core> &core, frontend::Program pr
   kernel->target = target;
   kernel->sums = options.sums;
   kernel->fastMath = options.fastMath;
+  kernel->precision = options.precision;
   kernel->key = key;
   kernel->device = device;
   kernel->runnable = simulated || device || runsHere(target);

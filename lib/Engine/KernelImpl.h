@@ -106,6 +106,7 @@ struct Kernel::Impl {
   std::string target;
   Sums sums = Sums::Blocks;
   bool fastMath = true;
+  Precision precision = Precision::Exact;
   std::string key; ///< without the variant; empty when the formula is too large to print
   bool runnable = false;
   Variant many;
@@ -122,6 +123,7 @@ struct Kernel::Impl {
   mlir::OwningOpRef<mlir::ModuleOp> build(mlir::MLIRContext &context) const;
   void make(Variant &variant, SizeClass sizes);
   void makeSimulation();
+  CompilerOptions compilerOptions() const;
   bool isSimulated() const { return target == kSimulator; }
   /// GPUs split columns over blocks instead of having another variant.
   bool hasOneVariant() const { return isSimulated() || device; }

@@ -38,6 +38,7 @@ static constexpr int64_t kShortVector = 8;
 static constexpr int kDeepest = 16;
 
 static VecType vecOf(Value value) { return cast<VecType>(value.getType()); }
+static bool isNumber(Value value) { return isa<FloatType>(vecOf(value).getElementType()); }
 
 /// The operand, alone, in which `op` is linear and which may take a factor; none if there is no such.
 static std::optional<unsigned> linearOperand(Operation *op, llvm::function_ref<bool(Value)> isFree) {
@@ -52,6 +53,15 @@ static std::optional<unsigned> linearOperand(Operation *op, llvm::function_ref<b
       return n;
   }
   return std::nullopt;
+}
+
+/// True if `op` is linear in all numbers among its operands together: a choice of one of them.
+static bool isChoice(Operation *op) {
+  auto known = dyn_cast<DifferentiableOpInterface>(op);
+  llvm::SmallBitVector numbers(op->getNumOperands());
+  for (OpOperand &operand : op->getOpOperands())
+    numbers[operand.getOperandNumber()] = isNumber(operand.get());
+  return known && signsOf(op).empty() && numbers.count() > 1 && known.isLinearIn(numbers);
 }
 
 /// True if a factor of what `use` reads comes out of reductions, and nowhere else.
@@ -83,6 +93,8 @@ static bool isFree(Value value, Operation *user, int depth = 0) {
     return llvm::all_of(op->getOperands(), operandIsFree);
   if (isSquare(op))
     return operandIsFree(op->getOperand(0));
+  if (isChoice(op))
+    return llvm::all_of(llvm::make_filter_range(op->getOperands(), isNumber), operandIsFree);
   return linearOperand(op, operandIsFree).has_value();
 }
 
@@ -121,8 +133,8 @@ static Value scale(OpBuilder &builder, Value value, Operation *user, double fact
   }
   SmallVector<Value> operands(op->getOperands());
   auto operandIsFree = [&](Value operand) { return isFree(operand, op); };
-  if (!signsOf(op).empty()) {
-    for (Value &operand : operands)
+  if (!signsOf(op).empty() || isChoice(op)) {
+    for (Value &operand : llvm::make_filter_range(operands, isNumber))
       operand = scale(builder, operand, op, factor);
   } else if (isSquare(op)) {
     operands[0] = operands[1] = scale(builder, operands[0], op, std::sqrt(factor));

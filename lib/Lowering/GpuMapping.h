@@ -132,6 +132,7 @@ private:
   mlir::Value columnsOfTile(mlir::Value first, mlir::Value end);
   void emitTile(std::vector<MachineState> &states, mlir::Value first, mlir::Value end, const Bindings &rows);
   void emitPairs(std::vector<MachineState> &partial, mlir::Value first, mlir::Value count, const Bindings &rows);
+  void emitEitherPairs(std::vector<MachineState> &partial, mlir::Value first, mlir::Value count, const Bindings &rows);
   bool putsOffRareWork() const;
   mlir::Value emitCommonColumns(std::vector<MachineState> &partial, mlir::Value first, mlir::Value begin,
                                 mlir::Value count, int64_t chunk, const Bindings &rows);
@@ -158,6 +159,7 @@ private:
   std::vector<StateLayout> layouts;
   bool hasLoops = false;        ///< over components, with positions that are known at run time only
   bool wideInRegisters = false; ///< the running states
+  bool isExpanded = false;      ///< the pairs that are being emitted have expanded distances
   int64_t localBytes = 0;       ///< of a thread's own memory
   int64_t wordWidth = 1;        ///< numbers of the tile that are read at a time
   int64_t packedWidth = 0;      ///< numbers of a column that are read in words, …

@@ -180,6 +180,7 @@ void GpuMapping::emitChunk(std::vector<MachineState> &partial, Value first, Valu
   // Columns go through a loop over components together, so that what it reads of rows is read once for all. Without
   // such a loop one follows the other, and what was read of a column is not needed any more.
   bool together = llvm::any_of(body.getOps<ContractOp>(), [&](ContractOp op) { return !fitsRegisters(op.getCount()); });
+  vectorLane.reassociates = isExpanded;
   std::vector<StageEmitter> emitters;
   emitters.reserve(chunk); // They must not move: terms and maps point to them.
   SmallVector<Value> numbers;
@@ -197,6 +198,7 @@ void GpuMapping::emitChunk(std::vector<MachineState> &partial, Value first, Valu
   }
   if (together)
     StageEmitter::emitTogether(emitters, body);
+  vectorLane.reassociates = false;
   for (auto [layout, state] : llvm::zip(layouts, partial)) {
     std::vector<AccumulateTerm> terms;
     SmallVector<ReductionTerm *> chunkTerms;
@@ -316,6 +318,47 @@ void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value first, Valu
   unflatten(partial, loop.getResults().drop_front());
 }
 
+/// Pairs of a tile. Of two ways between which a number of the call chooses, each has loops of its own.
+void GpuMapping::emitEitherPairs(std::vector<MachineState> &partial, Value first, Value count, const Bindings &rows) {
+  SmallVector<Operation *> choices;
+  kernel.getStage(StageKind::Pairs).walk([&](Operation *op) {
+    if (op->hasAttr("keops.either") && callValues.count(op->getOperand(0)))
+      choices.push_back(op);
+  });
+  if (choices.empty())
+    return emitPairs(partial, first, count, rows);
+  Value isFirst;
+  for (Operation *op : choices) {
+    Value condition = callValues[op->getOperand(0)](0);
+    isFirst = isFirst ? arith::AndIOp::create(builder, loc, isFirst, condition).getResult() : condition;
+  }
+  SmallVector<Value> before = flatten(partial);
+  auto branch = scf::IfOp::create(builder, loc, ValueRange(before).getTypes(), isFirst, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(builder);
+  for (unsigned way : {0, 1}) {
+    builder.setInsertionPointToStart(way == 0 ? branch.thenBlock() : branch.elseBlock());
+    std::vector<MachineState> added = partial;
+    // Their users read one of the two for as long as code is made from them.
+    SmallVector<std::pair<OpOperand *, Value>> replaced;
+    for (Operation *op : choices)
+      for (OpOperand &use : op->getUses())
+        replaced.push_back({&use, op->getOperand(1 + way)});
+    SmallVector<Value> chosen;
+    for (auto &[use, value] : replaced) {
+      chosen.push_back(use->get());
+      use->set(value);
+    }
+    isExpanded = way == 0;
+    emitPairs(added, first, count, rows);
+    isExpanded = false;
+    for (auto [entry, value] : llvm::zip(replaced, chosen))
+      entry.first->set(value);
+    if (!before.empty()) // A branch that gives nothing has its terminator already.
+      scf::YieldOp::create(builder, loc, flatten(added));
+  }
+  unflatten(partial, branch.getResults());
+}
+
 /// How many columns a tile from `first` on has.
 Value GpuMapping::columnsOfTile(Value first, Value end) {
   Value left = arith::SubIOp::create(builder, loc, end, first);
@@ -345,7 +388,7 @@ void GpuMapping::emitTile(std::vector<MachineState> &states, Value first, Value 
       layout.op.getReduction().resume(vectorLane, state, earlier);
       vectorLane.registers = nullptr;
     }
-  emitPairs(partial, first, count, rows);
+  emitEitherPairs(partial, first, count, rows);
   for (auto [layout, into, from] : llvm::zip(layouts, states, partial)) {
     if (layout.direct)
       continue;

@@ -249,7 +249,9 @@ LaneValue MachineLane::binary(BinaryKind kind, LaneValue x, LaneValue y) {
   unify(a, b);
   switch (kind) {
   case BinaryKind::Add:
-    return {arith::AddFOp::create(builder, loc, a, b, kArithmetic)};
+    // A product then begins with what is added to it, which is no instruction of its own.
+    return {arith::AddFOp::create(builder, loc, a, b,
+                                  reassociates ? kArithmetic | arith::FastMathFlags::reassoc : kArithmetic)};
   case BinaryKind::Sub:
     return {arith::SubFOp::create(builder, loc, a, b, kArithmetic)};
   case BinaryKind::Mul:

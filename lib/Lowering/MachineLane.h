@@ -105,6 +105,8 @@ public:
   int64_t unroll;
   /// True if 2^x is one instruction, and right for all x.
   bool powersOfTwo = false;
+  /// True while sums may be added in any order.
+  bool reassociates = false;
   /// Turns of a loop of `forEach` that are one.
   int64_t panel = 1;
   /// The same for a level, so that the loop itself costs little.

@@ -83,6 +83,10 @@ struct Options {
                                        "runs the code for a graphics processor on a simulator, for small sizes")};
   cl::opt<bool> accurateMath{"accurate-math", cl::cat(howCategory),
                              cl::desc("on a graphics processor: functions as accurate as a CPU's instead of its own")};
+  cl::opt<std::string> precision{
+      "precision", cl::value_desc("how"), cl::init("exact"), cl::cat(howCategory),
+      cl::desc("on a graphics processor: exact, or fast (squared distances in exponentials by "
+               "scalar products, where the data allow it)")};
   cl::opt<int> threads{"threads", cl::value_desc("n"), cl::init(0), cl::cat(howCategory),
                        cl::desc("threads to use (default: one per core)")};
   cl::opt<bool> noCache{"no-cache", cl::cat(howCategory),
@@ -182,6 +186,9 @@ static Request makeRequest(const Options &options, const std::vector<Argument> &
     request.aliases.push_back(argument.alias);
   request.compiling.target = options.target;
   request.compiling.fastMath = !options.accurateMath;
+  if (options.precision != "exact" && options.precision != "fast")
+    fail("--precision: expected exact or fast, got '" + options.precision + "'");
+  request.compiling.precision = options.precision == "fast" ? Precision::Fast : Precision::Exact;
   if (options.sums != "blocks" && options.sums != "float64" && options.sums != "kahan")
     fail("--sums: expected blocks, float64 or kahan, got '" + options.sums + "'");
   request.compiling.sums = options.sums == "kahan"     ? Sums::Kahan

@@ -53,6 +53,9 @@ static cl::opt<int64_t> rows("rows", cl::init(0), cl::value_desc("count"), cl::c
                              cl::desc("Few rows to expect in the result; 0 for many"));
 static cl::opt<bool> accurate("accurate-math", cl::cat(category),
                               cl::desc("On a GPU: functions as accurate as a CPU's instead of its own"));
+static cl::opt<std::string> precision("precision", cl::init("exact"), cl::value_desc("how"), cl::cat(category),
+                                      cl::desc("On a GPU: exact, or fast: squared distances in exponentials by scalar\n"
+                                               "products, where a call's data allow it"));
 static cl::opt<bool> operations("operations", cl::cat(category),
                                 cl::desc("Print the operations that formulas may call, and the arguments they take"));
 static cl::opt<std::string> output("o", cl::init("-"), cl::value_desc("file"), cl::cat(category),
@@ -147,6 +150,9 @@ int main(int argc, char **argv) {
   options.target = target;
   options.rows = rows;
   options.fastMath = !accurate;
+  if (precision != "exact" && precision != "fast")
+    return fail("--precision: expected exact or fast, got '" + precision + "'");
+  options.expandDistances = precision == "fast";
   std::string text;
   std::string name = product == "mlir" ? "formula" : std::string(product);
   if (std::optional<keops::Phase> phase = keops::phaseNamed(name)) {

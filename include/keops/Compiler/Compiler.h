@@ -28,6 +28,8 @@ struct CompilerOptions {
   int64_t rows = 0;
   /// Functions of a GPU: its own, within some 1e-6 of the exact values, or as accurate as a CPU's.
   bool fastMath = true;
+  /// On a GPU: squared distances by scalar products where a call's data allow it.
+  bool expandDistances = false;
 };
 
 /// A context with every dialect that the pipelines pass through.

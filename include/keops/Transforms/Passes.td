@@ -152,6 +152,36 @@ def KeopsMoveRows : Pass<"keops-move-rows", "::keops::FormulaFuncOp"> {
   }];
 }
 
+def KeopsExpandDistances : Pass<"keops-expand-distances", "::keops::FormulaFuncOp"> {
+  let summary = "Write squared distances in exponents as scalar products, where that is accurate enough";
+  let description = [{
+    ‖x − y‖² = ‖x‖² + ‖y‖² − 2⟨x, y⟩, around the middle of all x. What the exponent
+    loses by it is bounded by the largest ‖x‖² and ‖y‖² of the call and a factor
+    that all pairs share. A choice, the same for the whole call, takes the
+    distance as it was where the bound is above 10⁻⁴ or no number. The attribute
+    `keops.either` says that both are right, so that code may be made for each
+    alone. Left as they are: distances of which a part is used otherwise, as by a
+    gradient, those of more than 4 components, and those that are not in an
+    exponent, where small distances count.
+
+    ```mlir
+    %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+    %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+    %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+    %3 = keops.neg %2 : <1xf32, ij>
+    %4 = keops.exp %3 : <1xf32, ij>
+    // becomes, with x' and y' less the middle and L from the number of components
+    %accurate = keops.cmp le %largestNorms, %L : <1xf32>, <1xf32>
+    %product = keops.fold #keops.sum %xy : <3xf32, ij>           // Σ y'·(−2x')
+    %sum = keops.add %product, %ofY : <1xf32, ij>, <1xf32, j>    // ‖y'‖²
+    %expanded = keops.add %sum, %ofX : <1xf32, ij>, <1xf32, i>   // ‖x'‖²
+    %5 = keops.select %accurate, %expanded, %2 {keops.either} : <1xi1>, <1xf32, ij>, <1xf32, ij>
+    %3 = keops.neg %5 : <1xf32, ij>
+    %4 = keops.exp %3 : <1xf32, ij>
+    ```
+  }];
+}
+
 def KeopsSplitPasses : Pass<"keops-split-passes", "::mlir::ModuleOp"> {
   let summary = "Cut a formula whose reductions need each other into passes";
   let description = [{
