@@ -58,10 +58,20 @@ static std::optional<DType> typeOf(const std::string &text) {
   return std::nullopt;
 }
 
-bool ArrayView::tryHoldPack(nb::handle object) {
+/// The capsule of an array; what it raises if it does not give one.
+static nb::object packOf(nb::handle object) {
   // The owner makes readers on the stream wait for what it does; 1 is the one that takes its turn with all others.
   auto address = reinterpret_cast<uintptr_t>(streamOf(nb::make_tuple(object)));
-  nb::object capsule = object.attr("__dlpack__")(nb::arg("stream") = address ? address : 1);
+  return object.attr("__dlpack__")(nb::arg("stream") = address ? address : 1);
+}
+
+bool ArrayView::tryHoldPack(nb::handle object) {
+  nb::object capsule;
+  try {
+    capsule = packOf(object);
+  } catch (nb::python_error &) {
+    return false; // `refuseDeviceArray` asks again, for the reason.
+  }
   const dlpack::Array *array = nullptr;
   bool isReadOnly = false;
   if (PyCapsule_IsValid(capsule.ptr(), "dltensor")) {
@@ -126,6 +136,13 @@ void keops::python::refuseDeviceArray(nb::handle object, const std::string &what
       raise(PyExc_TypeError,
             what + ": expected an array without a mask, which would have no effect, got " + name + " with one");
     type = nb::cast<std::string>(described["typestr"]);
+  } else {
+    try {
+      packOf(object);
+    } catch (nb::python_error &error) {
+      raise(PyExc_TypeError, what + ": expected an array whose memory DLPack hands over, got " + name +
+                                 ", which says: " + nb::cast<std::string>(nb::str(error.value())));
+    }
   }
   raise(PyExc_TypeError, what + ": expected dtype float16, float32 or float64, or complex, got " + type);
 }
