@@ -43,6 +43,7 @@ struct Plan {
 };
 
 /// Columns that one block takes, where so many blocks of rows are to keep so many multiprocessors busy. With none, all.
+/// States take up to 256 MiB, also of a device with little memory.
 inline std::int64_t columnsOfPart(std::int64_t blocks, std::int64_t columns, std::int64_t multiprocessors) {
   constexpr std::int64_t busyThreads = 512, columnsOfBlock = 64, columnsOfMerge = 512, columnsOfTurn = 16,
                          manyBlocks = 32, mostStateBytes = std::int64_t(256) << 20;

@@ -59,8 +59,6 @@ SmallVector<ReductionResult> KSmallestAttr::results(ArrayRef<int64_t> dims) cons
 // One test whether anything is inserted serves this many columns.
 int64_t KSmallestAttr::preferredChunk() const { return 8; }
 
-bool KSmallestAttr::hasRareWork() const { return true; }
-
 // Each rank has the derivative of the term that it holds.
 
 static Places placesOf(const KSmallestAttr &attr, DerivativeBuilder &b, Operation *reduce) {

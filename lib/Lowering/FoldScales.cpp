@@ -98,13 +98,11 @@ static bool isFree(Value value, Operation *user, int depth = 0) {
   return linearOperand(op, operandIsFree).has_value();
 }
 
-/// Lets `use` read `scaled`, its value times a factor, which the reductions' results lose again.
-static void readScaled(OpBuilder &builder, OpOperand &use, Value scaled, double factor) {
-  Operation *user = use.getOwner();
-  use.set(scaled);
+/// Takes a factor that the result of `user` has got out of the results of the reductions that it goes to.
+static void loseFactor(OpBuilder &builder, Operation *user, double factor) {
   if (!isa<ReduceOp>(user)) {
-    for (OpOperand &next : user->getResult(0).getUses())
-      readScaled(builder, next, user->getResult(0), factor);
+    for (Operation *next : user->getResult(0).getUsers())
+      loseFactor(builder, next, factor);
     return;
   }
   OpBuilder::InsertionGuard guard(builder);
@@ -145,8 +143,10 @@ static Value scale(OpBuilder &builder, Value value, Operation *user, double fact
   Operation *copy = builder.clone(*op);
   copy->setOperands(operands);
   for (OpOperand &use : llvm::make_early_inc_range(value.getUses()))
-    if (use.getOwner() != user)
-      readScaled(builder, use, copy->getResult(0), factor);
+    if (use.getOwner() != user) {
+      use.set(copy->getResult(0));
+      loseFactor(builder, use.getOwner(), factor);
+    }
   return copy->getResult(0);
 }
 

@@ -213,7 +213,6 @@ std::shared_ptr<LoadedPlan> CudaModule::Impl::makePlan(int64_t kernel, const Cpu
   }
   loaded->plan.tables.clear();
   loaded->tableBytes = static_cast<int64_t>(words.size() * sizeof(int64_t));
-  makeRoom(loaded->tableBytes);
   if (words.empty())
     return loaded;
   cuda::Result result = device->call().cuMemAlloc_v2(&loaded->tables, words.size() * sizeof(int64_t));
@@ -239,7 +238,9 @@ std::shared_ptr<LoadedPlan> CudaModule::Impl::findPlan(int64_t kernel, const Cpu
     if (isCapturing)
       throw DeviceError("expected a call that was made once before its stream is captured, got one of new sizes, "
                         "strides or ranges, whose tables must be copied first");
-    plans.push_back(makePlan(kernel, call, key));
+    std::shared_ptr<LoadedPlan> made = makePlan(kernel, call, key);
+    makeRoom(made->tableBytes);
+    plans.push_back(std::move(made));
     found = std::prev(plans.end());
   }
   (*found)->lastUse = ++uses;

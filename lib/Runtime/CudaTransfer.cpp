@@ -185,7 +185,7 @@ void Transfer::runWithin(int64_t budget) {
     beside = std::clamp<int64_t>(beside, 1, call.rows);
     int64_t eachColumn = std::max<int64_t>(bytesOf(smallest, Axis::Column), 1);
     int64_t columns = (forRows - beside * eachRow - blocksOf(beside) * states) / eachColumn;
-    if (columns >= 1 && artifact.stateBytes > 0)
+    if (columns >= 1 && call.columns > 0 && artifact.stateBytes > 0)
       runWindows(one, beside, std::min(columns, call.columns));
     else if (rows >= 1)
       runRows(one, rows);

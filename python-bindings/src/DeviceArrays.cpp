@@ -58,6 +58,12 @@ static std::optional<DType> typeOf(const std::string &text) {
   return std::nullopt;
 }
 
+/// What objects raise that do not hand their memory over.
+static bool isRefusal(nb::python_error &error) {
+  return error.matches(PyExc_BufferError) || error.matches(PyExc_RuntimeError) || error.matches(PyExc_TypeError) ||
+         error.matches(PyExc_ValueError);
+}
+
 /// The capsule of an array; what it raises if it does not give one.
 static nb::object packOf(nb::handle object) {
   // The owner makes readers on the stream wait for what it does; 1 is the one that takes its turn with all others.
@@ -69,7 +75,9 @@ bool ArrayView::tryHoldPack(nb::handle object) {
   nb::object capsule;
   try {
     capsule = packOf(object);
-  } catch (nb::python_error &) {
+  } catch (nb::python_error &error) {
+    if (!isRefusal(error))
+      throw;
     return false; // `refuseDeviceArray` asks again, for the reason.
   }
   const dlpack::Array *array = nullptr;

@@ -66,6 +66,31 @@ module attributes {keops.target = #gpu} {
     keops.return %6 : !keops.vec<3xf32, i>
   }
 
+  // Two sums of one scaled value, each of which loses the factor.
+  // CHECK-LABEL: keops.formula @moments
+  // CHECK: %[[EXP:.*]] = keops.exp2
+  // CHECK: %[[TERM:.*]] = keops.mul %[[EXP]], %
+  // CHECK-DAG: %[[B:.*]] = keops.mul %[[TERM]], %arg2
+  // CHECK-DAG: %[[C:.*]] = keops.mul %[[TERM]], %arg3
+  // CHECK-DAG: %[[SUM_B:.*]] = keops.reduce #keops.sum over j (%[[B]])
+  // CHECK-DAG: %[[SUM_C:.*]] = keops.reduce #keops.sum over j (%[[C]])
+  // CHECK-DAG: %[[RESULT_B:.*]] = keops.mul %[[SUM_B]], %
+  // CHECK-DAG: %[[RESULT_C:.*]] = keops.mul %[[SUM_C]], %
+  // CHECK: keops.return %[[RESULT_B]], %[[RESULT_C]]
+  keops.formula @moments(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %b: !keops.vec<1xf32, j>, %c: !keops.vec<1xf32, j>) -> (!keops.vec<3xf32, i>, !keops.vec<3xf32, i>) {
+    %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+    %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+    %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+    %3 = keops.neg %2 : <1xf32, ij>
+    %4 = keops.exp %3 : <1xf32, ij>
+    %5 = keops.mul %4, %0 : <1xf32, ij>, <3xf32, ij>
+    %6 = keops.mul %5, %b : <3xf32, ij>, <1xf32, j>
+    %7 = keops.mul %5, %c : <3xf32, ij>, <1xf32, j>
+    %8 = keops.reduce #keops.sum over j (%6) : (!keops.vec<3xf32, ij>) -> !keops.vec<3xf32, i>
+    %9 = keops.reduce #keops.sum over j (%7) : (!keops.vec<3xf32, ij>) -> !keops.vec<3xf32, i>
+    keops.return %8, %9 : !keops.vec<3xf32, i>, !keops.vec<3xf32, i>
+  }
+
   // A distance that more than a product needs would be computed twice, a root takes no factor for nothing, and a long vector
   // that is read for itself would be stored twice.
   // CHECK-LABEL: keops.formula @costly

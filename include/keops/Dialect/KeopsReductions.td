@@ -99,7 +99,7 @@ def Keops_ExtremumAttr : Keops_Reduction<"Extremum", "extremum",
 }
 
 def Keops_KSmallestAttr : Keops_Reduction<"KSmallest", "k_smallest",
-    ["hasRareWork", "buildTangent", "buildAdjoint", "buildFoldGradient"]> {
+    ["buildTangent", "buildAdjoint", "buildFoldGradient"]> {
   let summary = "the k smallest of each component in increasing order, and where they are";
   let description = [{
     Ties are ordered by index. NaN and +inf terms are passed over; ranks that no
