@@ -142,11 +142,11 @@ ExpressionRef fuzz::rebuild(const ExpressionRef &root,
   return visit(root);
 }
 
-bool fuzz::hasReductionWithin(const frontend::Expression &root) {
+int64_t fuzz::reductionsIn(const frontend::Expression &root) {
   int64_t count = 0;
   frontend::forEachNode(
       root, [&](const frontend::Expression &node) { count += node.kind == frontend::Expression::Kind::Reduction; });
-  return count > 1;
+  return count;
 }
 
 void fuzz::dropUnusedArguments(Case &test) {

@@ -105,8 +105,10 @@ struct Case {
 /// are not replaced themselves.
 ExpressionRef rebuild(const ExpressionRef &root, llvm::function_ref<ExpressionRef(const ExpressionRef &)> change);
 
+/// Reductions of a formula, those within others too.
+int64_t reductionsIn(const frontend::Expression &root);
 /// True if the formula of a reduction, or of a derivative of one, has reductions of its own.
-bool hasReductionWithin(const frontend::Expression &root);
+inline bool hasReductionWithin(const frontend::Expression &root) { return reductionsIn(root) > 1; }
 
 /// Removes arguments that the formula does not use and numbers the others anew. An index without arguments has one row.
 void dropUnusedArguments(Case &test);

@@ -480,9 +480,9 @@ bool Drawer::draw(const std::string &operation, const std::string &reduction, DT
       return false;
   if (!drawReduction(reduction))
     return false;
-  if (hasReductionWithin(*test.root)) {
+  if (int64_t within = reductionsIn(*test.root) - 1; within > 0) {
     // The reference makes a reduction anew for each row and column that needs it.
-    constexpr int64_t most = 40;
+    int64_t most = within == 1 ? 40 : 9;
     test.rowsI = std::min(test.rowsI, most);
     test.rowsJ = std::min(test.rowsJ, most);
   }
