@@ -11,7 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ArrangeArithmetic.h"
-#include "Arithmetic.h"
+#include "keops/Dialect/Arithmetic.h"
 
 using namespace mlir;
 using namespace keops;

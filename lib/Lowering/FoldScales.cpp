@@ -13,7 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Arithmetic.h"
+#include "keops/Dialect/Arithmetic.h"
 
 #include "keops/Lowering/Passes.h"
 

@@ -14,6 +14,7 @@
 
 #include "Products.h"
 
+#include "keops/Dialect/Arithmetic.h"
 #include "keops/Transforms/Passes.h"
 
 #include <cmath>
@@ -33,10 +34,6 @@ static constexpr double kTolerance = 1e-4 * 0x1p24;
 
 /// Vectors of more components would not find room in registers in both forms.
 static constexpr int64_t kMostComponents = 4;
-
-static ArithmeticOpInterface arithmeticOf(Value value) {
-  return dyn_cast_or_null<ArithmeticOpInterface>(value.getDefiningOp());
-}
 
 namespace {
 
@@ -117,13 +114,13 @@ static std::optional<Distance> distanceOf(Value value) {
   auto fold = value.getDefiningOp<FoldOp>();
   if (!fold || !fold.getReduction().isLinearIn(llvm::SmallBitVector(1, true)))
     return std::nullopt;
-  auto square = arithmeticOf(fold.getOperand());
-  if (!square || square.exponents() != ArrayRef<int>({1, 1}) || square->getOperand(0) != square->getOperand(1) ||
-      !square->hasOneUse())
+  Operation *square = fold.getOperand().getDefiningOp();
+  if (!square || !isSquare(square) || !square->hasOneUse())
     return std::nullopt;
-  auto difference = arithmeticOf(square->getOperand(0));
-  auto isSquare = [&](Operation *user) { return user == square; };
-  if (!difference || difference.signs() != ArrayRef<int>({1, -1}) || !llvm::all_of(difference->getUsers(), isSquare))
+  Operation *difference = square->getOperand(0).getDefiningOp();
+  auto isThatSquare = [&](Operation *user) { return user == square; };
+  if (!difference || signsOf(difference) != ArrayRef<int>({1, -1}) ||
+      !llvm::all_of(difference->getUsers(), isThatSquare))
     return std::nullopt;
   Distance distance{difference->getOperand(0), difference->getOperand(1), dimOf(difference->getResult(0))};
   if (indicesOf(distance.row) == IndexSet::J)
@@ -149,7 +146,7 @@ static void expandIn(OpOperand &use, Value factor) {
     use.set(expansion.choose(*distance, value, factor));
     return;
   }
-  auto arithmetic = arithmeticOf(value);
+  auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
   if (!arithmetic)
     return;
   builder.setInsertionPoint(op);

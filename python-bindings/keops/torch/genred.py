@@ -101,8 +101,8 @@ class Genred(GenredBase):
     except for results that are numbers of rows (int64). A derivative is one more reduction, which the engine writes out
     and compiles when it is first asked for. ``torch.func`` and ``torch.compile`` see a call as one operator.
 
-    Tensors are taken where they are, on the processor or a GPU, with any strides, and are neither copied nor changed. Those that share an argument
-    over batches may have size 1 there, or be expanded.
+    Tensors are taken where they are, on the processor or a GPU, with any strides, and are neither copied nor changed.
+    Those that share an argument over batches may have size 1 there, or be expanded.
 
     :param formula: F, for example ``"Exp(-SqDist(x,y)*g) * b"``, or a reduction.
     :param aliases: the arguments of the call in order, for example

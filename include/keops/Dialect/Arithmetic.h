@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef KEOPS_LIB_LOWERING_ARITHMETIC_H
-#define KEOPS_LIB_LOWERING_ARITHMETIC_H
+#ifndef KEOPS_DIALECT_ARITHMETIC_H
+#define KEOPS_DIALECT_ARITHMETIC_H
 
 #include "keops/Dialect/Keops.h"
 
@@ -30,4 +30,4 @@ inline bool isSquare(mlir::Operation *op) {
 
 } // namespace keops
 
-#endif // KEOPS_LIB_LOWERING_ARITHMETIC_H
+#endif // KEOPS_DIALECT_ARITHMETIC_H
