@@ -77,6 +77,12 @@ std::optional<Phase> keops::phaseNamed(llvm::StringRef name) {
   return std::nullopt;
 }
 
+static bool isForGPU(MLIRContext *context, const CompilerOptions &options) {
+  std::string error; // Said where the schedule needs the target.
+  TargetAttr target = lookupTarget(context, options.target, error);
+  return target && target.getGpu();
+}
+
 static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &options) {
   switch (phase) {
   case Phase::Formula:
@@ -90,9 +96,12 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     return;
   case Phase::Factorized:
     pm.addNestedPass<FormulaFuncOp>(createKeopsFactorize());
-    if (std::string error; options.expandDistances)
-      if (TargetAttr target = lookupTarget(pm.getContext(), options.target, error); target && target.getGpu())
-        pm.addNestedPass<FormulaFuncOp>(createKeopsExpandDistances());
+    if (!isForGPU(pm.getContext(), options))
+      return;
+    if (options.fastMath)
+      pm.addNestedPass<FormulaFuncOp>(createKeopsFoldScales());
+    if (options.expandDistances)
+      pm.addNestedPass<FormulaFuncOp>(createKeopsExpandDistances());
     return;
   case Phase::Split:
     pm.addPass(createKeopsSplitPasses());
@@ -106,7 +115,6 @@ static void addPhase(PassManager &pm, Phase phase, const CompilerOptions &option
     return;
   }
   case Phase::Tiled:
-    pm.addPass(createKeopsFoldScales());
     pm.addPass(createKeopsTile());
     pm.addPass(createCSEPass());
     return;

@@ -180,6 +180,7 @@ Value AbsOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
 }
 
 Value ExpOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, getResult()); }
+double ExpOp::logOfBase() { return 1; }
 Value LogOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.div(v, getOperand()); }
 Value SinOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<CosOp>(getOperand())); }
 Value CosOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
@@ -210,6 +211,7 @@ Value SqrtOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {
 }
 
 Value Exp2Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.mul(getResult(), M_LN2)); }
+double Exp2Op::logOfBase() { return M_LN2; }
 Value Log2Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.div(v, b.mul(getOperand(), M_LN2)); }
 Value Expm1Op::timesPartial(DerivativeBuilder &b, unsigned, Value v) { return b.mul(v, b.unary<ExpOp>(getOperand())); }
 Value Log1pOp::timesPartial(DerivativeBuilder &b, unsigned, Value v) {

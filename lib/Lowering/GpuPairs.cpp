@@ -103,7 +103,8 @@ void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
     scalarLane.indexNumbers = nullptr;
     storeColumn(column, values);
   });
-  setUnroll(each, 1);
+  // Done once for many pairs: short code is worth more than few turns.
+  each.walk([](scf::ForOp loop) { setUnroll(loop, 1); });
 }
 
 void GpuMapping::storeColumn(Value column, Bindings &values) {
@@ -320,9 +321,10 @@ void GpuMapping::emitPairs(std::vector<MachineState> &partial, Value first, Valu
 
 /// Pairs of a tile. Of two ways between which a number of the call chooses, each has loops of its own.
 void GpuMapping::emitEitherPairs(std::vector<MachineState> &partial, Value first, Value count, const Bindings &rows) {
+  auto either = builder.getContext()->getLoadedDialect<KeopsDialect>()->getEitherAttrHelper();
   SmallVector<Operation *> choices;
   kernel.getStage(StageKind::Pairs).walk([&](Operation *op) {
-    if (op->hasAttr("keops.either") && callValues.count(op->getOperand(0)))
+    if (either.isAttrPresent(op) && callValues.count(op->getOperand(0)))
       choices.push_back(op);
   });
   if (choices.empty())

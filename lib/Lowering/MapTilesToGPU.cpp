@@ -189,16 +189,21 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
       auto produced = cast<OpResult>(yielded);
       auto isProducer = [&](const StateLayout &layout) { return layout.op == produced.getOwner(); };
       size_t n = std::distance(layouts.begin(), llvm::find_if(layouts, isProducer));
-      ComponentSource component = [this, &states, n, number = produced.getResultNumber()](LaneIndex d) {
+      // A result of the whole call is the same on all lanes, which repeat its one row.
+      bool isOnce = isOver(result, IndexSet::None);
+      ComponentSource component = [this, &states, n, number = produced.getResultNumber(), isOnce](LaneIndex d) {
         Value value = layouts[n].op.getReduction().finalize(vectorLane, states[n], number, d).ssa;
-        return getElementTypeOrSelf(value).isInteger() ? value : vectorLane.convert(value, this->number);
+        if (!getElementTypeOrSelf(value).isInteger())
+          value = vectorLane.convert(value, this->number);
+        bool isVector = isa<VectorType>(value.getType());
+        return isOnce && isVector ? vector::ExtractOp::create(builder, loc, value, 0).getResult() : value;
       };
       ComponentSource inMemory = component;
       if (fitsRegisters(dimOf(result)) && needsMemory(dimOf(result))) {
         Type type = cast<VecType>(result.getType()).getElementType();
-        LocalArray array = localArray(result.getAsOpaquePointer(), 0, type, dimOf(result), lanes);
+        LocalArray array = localArray(result.getAsOpaquePointer(), 0, type, dimOf(result), isOnce ? 1 : lanes);
         for (int64_t d = 0; d < dimOf(result); ++d)
-          storeLocal(array, d, vectorLane.splat(component(d)));
+          storeLocal(array, d, isOnce ? component(d) : vectorLane.splat(component(d)));
         inMemory = [this, array](LaneIndex d) { return loadLocal(array, d); };
       }
       values[result] = source(dimOf(result), component, inMemory);

@@ -7,14 +7,17 @@
 //
 // ‖x − y‖² = ‖x‖² + ‖y‖² − 2⟨x, y⟩ has half the operations for a pair, and loses
 // digits where the norms are large beside the distance. So both stand in the
-// formula, around the middle of all x, and a choice between them that is the same
-// for the whole call: what the exponent loses is bounded by the largest norms.
+// formula, and a choice between them that is the same for the whole call: what the
+// exponent loses is bounded by the largest norms around the middle of all x. Both
+// read the same two vectors, which are those around the middle, one of them times
+// −2, for the one and the points as they are for the other.
 //
 //===----------------------------------------------------------------------===//
 
 #include "Products.h"
 
 #include "keops/Dialect/Arithmetic.h"
+#include "keops/Dialect/DerivativeBuilder.h"
 #include "keops/Transforms/Passes.h"
 
 #include <cmath>
@@ -32,23 +35,24 @@ using namespace keops;
 /// float32, 2·10⁻¹³ in float64.
 static constexpr double kTolerance = 1e-4 * 0x1p24;
 
-/// Vectors of more components would not find room in registers in both forms.
-static constexpr int64_t kMostComponents = 4;
-
 namespace {
 
-/// A squared distance of vectors of rows and columns that nothing else uses.
+/// A squared distance of vectors of rows and columns: three ops that nothing else reads.
 struct Distance {
-  Value row, column;
-  int64_t dim = 0;
+  Operation *difference, *square, *sum;
+  bool rowsFirst;
+
+  Value row() const { return difference->getOperand(rowsFirst ? 0 : 1); }
+  Value column() const { return difference->getOperand(rowsFirst ? 1 : 0); }
 };
 
 /// Builds what replaces one distance.
 class Expansion {
 public:
   Expansion(OpBuilder &builder, Location loc, Type element) : builder(builder), loc(loc), element(element) {}
-  /// `exact` is the distance as it is, and a factor of it, the same for all pairs, is in an exponent.
-  Value choose(const Distance &distance, Value exact, Value factor);
+  /// A `factor` of the distance, the same for all pairs, is in an exponent, to which an error of `tolerance` units in
+  /// the last place of 1 may be done.
+  Value choose(const Distance &distance, Value factor, double tolerance);
 
 private:
   Value number(double value) {
@@ -66,6 +70,10 @@ private:
     return ReduceOp::create(builder, loc, cast<ReductionInterface>(reduction), over, terms, /*once=*/true).getResult(0);
   }
   Value centre(Value rows);
+  Value largestNorm(Value points, Value origin) {
+    Attribute maximum = ExtremumAttr::get(builder.getContext(), Extremum::Max);
+    return overAll(maximum, sum(square(SubOp::create(builder, loc, points, origin))));
+  }
 
   OpBuilder &builder;
   Location loc;
@@ -92,20 +100,30 @@ Value Expansion::centre(Value rows) {
   return SelectOp::create(builder, loc, isFinite, middle, zero);
 }
 
-Value Expansion::choose(const Distance &distance, Value exact, Value factor) {
-  Value origin = centre(distance.row);
-  Value x = SubOp::create(builder, loc, distance.row, origin), y = SubOp::create(builder, loc, distance.column, origin);
-  Value ofX = sum(square(x)), ofY = sum(square(y));
-  Value product = sum(MulOp::create(builder, loc, y, MulOp::create(builder, loc, x, number(-2))));
-  Value expanded = AddOp::create(builder, loc, AddOp::create(builder, loc, product, ofY), ofX);
+Value Expansion::choose(const Distance &distance, Value factor, double tolerance) {
+  Value origin = centre(distance.row());
   // Of D components: D + 4 roundings in the norms and in the product each, and those of the differences to the centre.
-  double limit = kTolerance / static_cast<double>(2 * distance.dim + 10);
-  Attribute maximum = ExtremumAttr::get(builder.getContext(), Extremum::Max);
-  Value norms = AddOp::create(builder, loc, overAll(maximum, ofX), overAll(maximum, ofY));
+  double limit = tolerance / static_cast<double>(2 * dimOf(distance.row()) + 10);
+  Value norms =
+      AddOp::create(builder, loc, largestNorm(distance.row(), origin), largestNorm(distance.column(), origin));
   Value magnitude = MulOp::create(builder, loc, AbsOp::create(builder, loc, factor), norms);
   Value isAccurate = CmpOp::create(builder, loc, Comparison::LE, magnitude, number(limit));
-  auto choice = SelectOp::create(builder, loc, isAccurate, expanded, exact);
-  choice->setAttr("keops.either", builder.getUnitAttr());
+
+  Value shift = SelectOp::create(builder, loc, isAccurate, origin, number(0));
+  Value x = SubOp::create(builder, loc, distance.row(), shift),
+        y = SubOp::create(builder, loc, distance.column(), shift);
+  Value scaled = MulOp::create(builder, loc, x, SelectOp::create(builder, loc, isAccurate, number(-2), number(1)));
+  Value product = sum(MulOp::create(builder, loc, y, scaled));
+  Value withColumn = AddOp::create(builder, loc, product, sum(square(y)));
+  Value expanded = AddOp::create(builder, loc, withColumn, sum(square(x)));
+  distance.difference->setOperands({distance.rowsFirst ? scaled : y, distance.rowsFirst ? y : scaled});
+  for (Operation *op : {distance.difference, distance.square, distance.sum}) {
+    op->remove();
+    builder.insert(op);
+  }
+  auto choice = SelectOp::create(builder, loc, isAccurate, expanded, distance.sum->getResult(0));
+  auto *dialect = builder.getContext()->getLoadedDialect<KeopsDialect>();
+  dialect->getEitherAttrHelper().setAttr(choice, builder.getUnitAttr());
   return choice;
 }
 
@@ -122,40 +140,40 @@ static std::optional<Distance> distanceOf(Value value) {
   if (!difference || signsOf(difference) != ArrayRef<int>({1, -1}) ||
       !llvm::all_of(difference->getUsers(), isThatSquare))
     return std::nullopt;
-  Distance distance{difference->getOperand(0), difference->getOperand(1), dimOf(difference->getResult(0))};
-  if (indicesOf(distance.row) == IndexSet::J)
-    std::swap(distance.row, distance.column);
-  if (indicesOf(distance.row) != IndexSet::I || indicesOf(distance.column) != IndexSet::J ||
-      dimOf(distance.row) != distance.dim || dimOf(distance.column) != distance.dim || distance.dim > kMostComponents)
+  Distance distance{difference, square, fold, indicesOf(difference->getOperand(0)) == IndexSet::I};
+  int64_t dim = dimOf(difference->getResult(0));
+  if (indicesOf(distance.row()) != IndexSet::I || indicesOf(distance.column()) != IndexSet::J ||
+      dimOf(distance.row()) != dim || dimOf(distance.column()) != dim)
     return std::nullopt;
   return distance;
 }
 
 /// Expands distances of which operand `use`, alone, is made: by signs, sums, and factors that are the same for all
-/// pairs, whose product so far is `factor`.
-static void expandIn(OpOperand &use, Value factor) {
+/// pairs, which so far are `factor`.
+static void expandIn(OpOperand &use, Product factor, double tolerance) {
   Value value = use.get();
   Operation *op = value.getDefiningOp(), *user = use.getOwner();
   if (!op || indicesOf(value) != IndexSet::IJ || !value.hasOneUse())
     return;
   // As late as possible: factors may stand between a distance and its user.
   op->moveBefore(user);
-  OpBuilder builder(user);
   if (std::optional<Distance> distance = distanceOf(value)) {
-    Expansion expansion(builder, op->getLoc(), vecOf(value).getElementType());
-    use.set(expansion.choose(*distance, value, factor));
+    Type element = vecOf(value).getElementType();
+    OpBuilder builder(user);
+    DerivativeBuilder products(builder, op->getLoc(), element, SumScheme());
+    Value common = build(products, factor);
+    use.set(Expansion(builder, op->getLoc(), element).choose(*distance, common, tolerance));
     return;
   }
   auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
   if (!arithmetic)
     return;
-  builder.setInsertionPoint(op);
   OpOperand *varying = nullptr;
   for (OpOperand &operand : op->getOpOperands()) {
     bool isPair = indicesOf(operand.get()) == IndexSet::IJ;
     if (!arithmetic.signs().empty()) {
       if (isPair)
-        expandIn(operand, factor);
+        expandIn(operand, factor, tolerance);
       continue;
     }
     int exponent = arithmetic.exponents().empty() ? 0 : arithmetic.exponents()[operand.getOperandNumber()];
@@ -165,26 +183,19 @@ static void expandIn(OpOperand &use, Value factor) {
     }
     if (indicesOf(operand.get()) != IndexSet::None || dimOf(operand.get()) != 1 || std::abs(exponent) != 1)
       return;
-    factor = exponent == 1 ? MulOp::create(builder, op->getLoc(), factor, operand.get()).getResult()
-                           : DivOp::create(builder, op->getLoc(), factor, operand.get()).getResult();
+    factor.factors.push_back({operand.get(), /*inverse=*/exponent == -1});
   }
   if (varying)
-    expandIn(*varying, factor);
+    expandIn(*varying, factor, tolerance);
 }
 
 namespace {
 struct ExpandDistancesPass : keops::impl::KeopsExpandDistancesBase<ExpandDistancesPass> {
   void runOnOperation() override {
-    SmallVector<ExpOp> exponentials;
-    getOperation().walk([&](ExpOp op) { exponentials.push_back(op); });
-    for (ExpOp op : exponentials) {
-      OpBuilder builder(op);
-      auto type = VecType::get(&getContext(), 1, vecOf(op.getOperand()).getElementType(), IndexSet::None);
-      Value one = ConstantOp::create(builder, op.getLoc(), type, builder.getF64FloatAttr(1));
-      expandIn(op->getOpOperand(0), one);
-      if (one.use_empty())
-        one.getDefiningOp()->erase();
-    }
+    SmallVector<ExponentialOpInterface> exponentials;
+    getOperation().walk([&](ExponentialOpInterface op) { exponentials.push_back(op); });
+    for (ExponentialOpInterface op : exponentials)
+      expandIn(op->getOpOperand(0), Product(), kTolerance / op.logOfBase());
   }
 };
 } // namespace

@@ -1,23 +1,28 @@
 // RUN: keops-opt %s --keops-expand-distances | FileCheck %s
 
-// Norms and product around the middle, and the distance as it was where the largest norms say so: 104.86 is 10⁻⁴ divided by
-// 16 roundings.
+// Norms and product around the middle, and the distance where the largest norms say so: 104.86 is 10⁻⁴ divided by 16
+// roundings. Both read the same vectors, which then are x and y to the last bit.
 
 // CHECK-LABEL: keops.formula @gaussian
 // CHECK-SAME: (%[[X:.*]]: !keops.vec<3xf32, i>, %[[Y:.*]]: !keops.vec<3xf32, j>, %[[G:.*]]: !keops.vec<1xf32>)
-// CHECK: %[[D:.*]] = keops.sub %[[X]], %[[Y]]
-// CHECK: %[[EXACT:.*]] = keops.fold
 // CHECK-DAG: keops.reduce #keops.extremum<min> over i once (%[[X]])
 // CHECK-DAG: keops.reduce #keops.extremum<max> over i once (%[[X]])
 // CHECK: %[[MIDDLE:.*]] = keops.add
 // CHECK: %[[CENTRE:.*]] = keops.select %{{.*}}, %[[MIDDLE]], %
-// CHECK: %[[XC:.*]] = keops.sub %[[X]], %[[CENTRE]]
-// CHECK: %[[YC:.*]] = keops.sub %[[Y]], %[[CENTRE]]
-// CHECK: %[[EXPANDED:.*]] = keops.add %{{.*}} : <1xf32, ij>, <1xf32, i>
 // CHECK: keops.reduce #keops.extremum<max> over i once
 // CHECK: keops.reduce #keops.extremum<max> over j once
 // CHECK: keops.constant 104.857
 // CHECK: %[[ACCURATE:.*]] = keops.cmp le
+// CHECK: %[[SHIFT:.*]] = keops.select %[[ACCURATE]], %[[CENTRE]], %
+// CHECK-DAG: %[[XS:.*]] = keops.sub %[[X]], %[[SHIFT]]
+// CHECK-DAG: %[[YS:.*]] = keops.sub %[[Y]], %[[SHIFT]]
+// CHECK: %[[SCALE:.*]] = keops.select %[[ACCURATE]], %
+// CHECK: %[[U:.*]] = keops.mul %[[XS]], %[[SCALE]]
+// CHECK: keops.mul %[[YS]], %[[U]] : <3xf32, j>, <3xf32, i>
+// CHECK: %[[EXPANDED:.*]] = keops.add %{{.*}} : <1xf32, ij>, <1xf32, i>
+// CHECK: %[[D:.*]] = keops.sub %[[U]], %[[YS]]
+// CHECK: keops.mul %[[D]], %[[D]]
+// CHECK: %[[EXACT:.*]] = keops.fold
 // CHECK: %[[DISTANCE:.*]] = keops.select %[[ACCURATE]], %[[EXPANDED]], %[[EXACT]] {keops.either}
 // CHECK: %[[POWER:.*]] = keops.mul %[[DISTANCE]], %[[G]]
 // CHECK: keops.exp %[[POWER]]
@@ -31,10 +36,10 @@ keops.formula @gaussian(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %g: 
   keops.return %5 : !keops.vec<1xf32, i>
 }
 
-// Differences that a gradient needs, roots, and vectors that are long are left.
+// Differences that a gradient needs, and roots, are left.
 // CHECK-LABEL: keops.formula @others
 // CHECK-NOT: keops.either
-keops.formula @others(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %u: !keops.vec<5xf32, i>, %v: !keops.vec<5xf32, j>) -> (!keops.vec<3xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>) {
+keops.formula @others(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> (!keops.vec<3xf32, i>, !keops.vec<1xf32, i>) {
   %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
   %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
   %2 = keops.fold #keops.sum %1 : <3xf32, ij>
@@ -47,10 +52,22 @@ keops.formula @others(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %u: !k
   %9 = keops.sqrt %8 : <1xf32, ij>
   %10 = keops.exp %9 : <1xf32, ij>
   %11 = keops.reduce #keops.sum over j (%10) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
-  %12 = keops.sub %u, %v : <5xf32, i>, <5xf32, j>
-  %13 = keops.mul %12, %12 : <5xf32, ij>, <5xf32, ij>
-  %14 = keops.fold #keops.sum %13 : <5xf32, ij>
-  %15 = keops.exp %14 : <1xf32, ij>
-  %16 = keops.reduce #keops.sum over j (%15) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
-  keops.return %5, %11, %16 : !keops.vec<3xf32, i>, !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
+  keops.return %5, %11 : !keops.vec<3xf32, i>, !keops.vec<1xf32, i>
+}
+
+// Powers of two, of which as much may be lost as makes a share of 10⁻⁴, and the factors behind several products.
+// CHECK-LABEL: keops.formula @powers
+// CHECK: %[[FACTOR:.*]] = keops.div %{{.*}} : <1xf32>, <1xf32>
+// CHECK: keops.abs %[[FACTOR]]
+// CHECK: keops.constant 151.2
+// CHECK: keops.select {{.*}} {keops.either}
+keops.formula @powers(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %g: !keops.vec<1xf32>, %h: !keops.vec<1xf32>) -> !keops.vec<1xf32, i> {
+  %0 = keops.sub %y, %x : <3xf32, j>, <3xf32, i>
+  %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+  %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+  %3 = keops.mul %2, %g : <1xf32, ij>, <1xf32>
+  %4 = keops.div %3, %h : <1xf32, ij>, <1xf32>
+  %5 = keops.exp2 %4 : <1xf32, ij>
+  %6 = keops.reduce #keops.sum over j (%5) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %6 : !keops.vec<1xf32, i>
 }

@@ -29,6 +29,9 @@ def Keops_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
   let hasConstantMaterializer = 1;
+  // Of a choice: both values are right, so that code may be made for each alone, and the first is rearranged arithmetic
+  // whose sums may be added in any order.
+  let discardableAttrs = (ins "::mlir::UnitAttr":$either);
 }
 
 class Keops_Op<string mnemonic, list<Trait> traits = []> :

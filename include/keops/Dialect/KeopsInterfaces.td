@@ -112,6 +112,17 @@ def Keops_ArithmeticOpInterface : OpInterface<"ArithmeticOpInterface"> {
   ];
 }
 
+def Keops_ExponentialOpInterface : OpInterface<"ExponentialOpInterface"> {
+  let cppNamespace = "::keops";
+  let description = [{
+    A pointwise op that raises a constant to the power of its operand: what the
+    operand is off by, the result is off by as a share of itself.
+  }];
+  let methods = [
+    StaticInterfaceMethod<"The natural logarithm of the constant.", "double", "logOfBase", (ins)>,
+  ];
+}
+
 def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
   let cppNamespace = "::keops";
   let description = [{

@@ -41,6 +41,9 @@ def Keops_LinearPartialDerivatives :
 def Keops_SumOfOperands : DeclareOpInterfaceMethods<Keops_ArithmeticOpInterface, ["signs"]>;
 def Keops_ProductOfOperands : DeclareOpInterfaceMethods<Keops_ArithmeticOpInterface, ["exponents"]>;
 
+// A constant to the power of the operand.
+def Keops_PowerOfConstant : DeclareOpInterfaceMethods<Keops_ExponentialOpInterface>;
+
 // Every op of the formula level: pure, result type inferred, knows its components.
 class Keops_FormulaOp<string mnemonic, string text, list<Trait> traits = []> :
     Keops_Op<mnemonic, traits # [Pure, DeclareOpInterfaceMethods<InferTypeOpInterface>,
@@ -62,8 +65,8 @@ class Keops_UnaryKindOp<string mnemonic, string kind, string text, list<Trait> t
   let hasFolder = 1;
 }
 
-class Keops_UnaryOp<string mnemonic, string kind, string text> :
-    Keops_UnaryKindOp<mnemonic, kind, text, [Keops_PartialDerivatives]>;
+class Keops_UnaryOp<string mnemonic, string kind, string text, list<Trait> traits = []> :
+    Keops_UnaryKindOp<mnemonic, kind, text, traits # [Keops_PartialDerivatives]>;
 class Keops_JumpOp<string mnemonic, string kind, string text> :
     Keops_UnaryKindOp<mnemonic, kind, text, [Keops_ZeroDerivative, Keops_Jumps]>;
 
@@ -84,7 +87,7 @@ def Keops_RoundOp : Keops_JumpOp<"round", "Round", ""> {
   let summary = "round to the nearest integer, halves away from zero";
   let description = [{As C's `round`: 0.5 gives 1, −0.5 gives −1. The derivative is 0, at jumps too.}];
 }
-def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp"> {
+def Keops_ExpOp : Keops_UnaryOp<"exp", "Exp", "Exp", [Keops_PowerOfConstant]> {
   let summary = "exponential";
   let description = [{e^x: inf where that is too large for the type, 0 where it is too small. The derivative is the result.}];
 }
@@ -127,7 +130,7 @@ def Keops_SqrtOp : Keops_UnaryOp<"sqrt", "Sqrt", "Sqrt"> {
     points do not make gradients infinite.
   }];
 }
-def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2"> {
+def Keops_Exp2Op : Keops_UnaryOp<"exp2", "Exp2", "Exp2", [Keops_PowerOfConstant]> {
   let summary = "power of 2";
   let description = [{2^x: inf where that is too large for the type. The derivative is log 2 times the result.}];
 }

@@ -15,32 +15,6 @@
 
 include "mlir/Pass/PassBase.td"
 
-def KeopsFoldScales : Pass<"keops-fold-scales", "::mlir::ModuleOp"> {
-  let summary = "Write exponentials of pairs as powers of two where the factor is free";
-  let description = [{
-    For GPUs, whose instruction is 2^x, in f32 and unless the module has the
-    attribute `keops.accurate_math`. The factor log₂ e goes down to values of
-    rows or columns alone; where it cannot, nothing is done. What sums over
-    pairs need of the same values, linearly, such as the difference in a
-    gradient, is scaled with them, and the sum loses the factor again.
-
-    ```mlir
-    %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
-    %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
-    %2 = keops.fold #keops.sum %1 : <3xf32, ij>
-    %3 = keops.neg %2 : <1xf32, ij>
-    %4 = keops.exp %3 : <1xf32, ij>
-    // becomes, with c = √log₂ e
-    %5 = keops.mul %x, %c : <3xf32, i>, <1xf32>
-    %6 = keops.mul %y, %c : <3xf32, j>, <1xf32>
-    %7 = keops.sub %5, %6 : <3xf32, i>, <3xf32, j>
-    …
-    %8 = keops.exp2 %9 : <1xf32, ij>
-    ```
-  }];
-  let dependentDialects = ["::keops::KeopsDialect"];
-}
-
 def KeopsTile : Pass<"keops-tile", "::mlir::ModuleOp"> {
   let summary = "Turn a formula into a kernel of stages";
   let description = [{

@@ -152,16 +152,40 @@ def KeopsMoveRows : Pass<"keops-move-rows", "::keops::FormulaFuncOp"> {
   }];
 }
 
+def KeopsFoldScales : Pass<"keops-fold-scales", "::keops::FormulaFuncOp"> {
+  let summary = "Write exponentials of pairs as powers of two where the factor is free";
+  let description = [{
+    For processors with an instruction for 2^x, in f32. The factor log₂ e goes down
+    to values of rows or columns alone; where it cannot, nothing is done. What sums over pairs need of the same values, linearly, such as the
+    difference in a gradient, is scaled with them, and the sum loses the factor
+    again.
+
+    ```mlir
+    %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+    %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+    %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+    %3 = keops.neg %2 : <1xf32, ij>
+    %4 = keops.exp %3 : <1xf32, ij>
+    // becomes, with c = √log₂ e
+    %5 = keops.mul %x, %c : <3xf32, i>, <1xf32>
+    %6 = keops.mul %y, %c : <3xf32, j>, <1xf32>
+    %7 = keops.sub %5, %6 : <3xf32, i>, <3xf32, j>
+    …
+    %8 = keops.exp2 %9 : <1xf32, ij>
+    ```
+  }];
+}
+
 def KeopsExpandDistances : Pass<"keops-expand-distances", "::keops::FormulaFuncOp"> {
   let summary = "Write squared distances in exponents as scalar products, where that is accurate enough";
   let description = [{
     ‖x − y‖² = ‖x‖² + ‖y‖² − 2⟨x, y⟩, around the middle of all x. What the exponent
     loses by it is bounded by the largest ‖x‖² and ‖y‖² of the call and a factor
     that all pairs share. A choice, the same for the whole call, takes the
-    distance as it was where the bound is above 10⁻⁴ (2·10⁻¹³ in f64) or no number. The attribute
-    `keops.either` says that both are right, so that code may be made for each
-    alone. Left as they are: distances of which a part is used otherwise, as by a
-    gradient, those of more than 4 components, and those that are not in an
+    distance as it was where the bound is above 10⁻⁴ (2·10⁻¹³ in f64) or no number.
+    Both read the same two vectors. The attribute `keops.either` says that both are
+    right, so that code may be made for each alone. Left as they are: distances of
+    which a part is used otherwise, as by a gradient, and those that are not in an
     exponent, where small distances count.
 
     ```mlir
@@ -170,11 +194,16 @@ def KeopsExpandDistances : Pass<"keops-expand-distances", "::keops::FormulaFuncO
     %2 = keops.fold #keops.sum %1 : <3xf32, ij>
     %3 = keops.neg %2 : <1xf32, ij>
     %4 = keops.exp %3 : <1xf32, ij>
-    // becomes, with x' and y' less the middle and L from the number of components
+    // becomes, with the middle m and L from the number of components
     %accurate = keops.cmp le %largestNorms, %L : <1xf32>, <1xf32>
-    %product = keops.fold #keops.sum %xy : <3xf32, ij>           // Σ y'·(−2x')
-    %sum = keops.add %product, %ofY : <1xf32, ij>, <1xf32, j>    // ‖y'‖²
-    %expanded = keops.add %sum, %ofX : <1xf32, ij>, <1xf32, i>   // ‖x'‖²
+    %shift = keops.select %accurate, %m, %zero : <1xi1>, <3xf32>, <1xf32>
+    %scale = keops.select %accurate, %minusTwo, %one : <1xi1>, <1xf32>, <1xf32>
+    %x' = keops.sub %x, %shift : <3xf32, i>, <3xf32>
+    %y' = keops.sub %y, %shift : <3xf32, j>, <3xf32>
+    %u = keops.mul %x', %scale : <3xf32, i>, <1xf32>
+    %expanded = …                                                // Σ u·y' + ‖y'‖² + ‖x'‖²
+    %0 = keops.sub %u, %y' : <3xf32, i>, <3xf32, j>
+    …
     %5 = keops.select %accurate, %expanded, %2 {keops.either} : <1xi1>, <1xf32, ij>, <1xf32, ij>
     %3 = keops.neg %5 : <1xf32, ij>
     %4 = keops.exp %3 : <1xf32, ij>

@@ -14,10 +14,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "keops/Dialect/Arithmetic.h"
+#include "keops/Transforms/Passes.h"
 
-#include "keops/Lowering/Passes.h"
-
-#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/CSE.h"
@@ -26,7 +24,7 @@
 
 namespace keops {
 #define GEN_PASS_DEF_KEOPSFOLDSCALES
-#include "keops/Lowering/Passes.h.inc"
+#include "keops/Transforms/Passes.h.inc"
 } // namespace keops
 
 using namespace mlir;
@@ -153,27 +151,28 @@ static Value scale(OpBuilder &builder, Value value, Operation *user, double fact
 namespace {
 struct FoldScalesPass : keops::impl::KeopsFoldScalesBase<FoldScalesPass> {
   void runOnOperation() override {
-    auto target = getOperation()->getAttrOfType<TargetAttr>("keops.target");
-    if (!target || !target.getGpu() || getOperation()->hasAttr("keops.accurate_math"))
-      return;
     // What is computed for others, too, is one value with several users.
     IRRewriter rewriter(&getContext());
     DominanceInfo dominance(getOperation());
-    for (auto formula : getOperation().getOps<FormulaFuncOp>())
-      eliminateCommonSubExpressions(rewriter, dominance, formula);
-    SmallVector<ExpOp> exponentials;
-    getOperation().walk([&](ExpOp op) { exponentials.push_back(op); });
-    for (ExpOp op : exponentials) {
-      Value power = op.getOperand();
+    eliminateCommonSubExpressions(rewriter, dominance, getOperation());
+    SmallVector<ExponentialOpInterface> exponentials;
+    getOperation().walk([&](ExponentialOpInterface op) { exponentials.push_back(op); });
+    for (ExponentialOpInterface op : exponentials) {
+      Value power = op->getOperand(0);
+      double factor = op.logOfBase() / std::log(2.0);
       // In f64 a power of two is as much arithmetic as one of e.
-      if (!vecOf(power).getElementType().isF32() || vecOf(power).getIndices() != IndexSet::IJ || !isFree(power, op))
+      if (factor == 1 || !vecOf(power).getElementType().isF32() || vecOf(power).getIndices() != IndexSet::IJ ||
+          !isFree(power, op))
         continue;
       OpBuilder builder(op);
-      Value exponent = scale(builder, power, op, 1 / std::log(2.0));
-      op.replaceAllUsesWith(Exp2Op::create(builder, op.getLoc(), exponent).getResult());
+      Value exponent = scale(builder, power, op, factor);
+      op->getResult(0).replaceAllUsesWith(Exp2Op::create(builder, op.getLoc(), exponent));
       op.erase();
-      // What has no user any more is no work: tiling leaves it out.
     }
+    // What was copied with a factor may have no other user.
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(getOperation().getBody().front())))
+      if (isOpTriviallyDead(&op))
+        op.erase();
   }
 };
 } // namespace
