@@ -51,6 +51,12 @@ private:
     mlir::Type element;
     int64_t width = 1;
   };
+  /// A long vector of columns whose components in shared memory all threads work on: an argument, or what a map of the
+  /// cols stage yields that needs nothing else of that stage.
+  struct SharedVector {
+    mlir::Value value;
+    MapOp map;
+  };
   /// The state of one accumulation.
   struct StateLayout {
     AccumulateOp op;
@@ -62,6 +68,7 @@ private:
   // Layout.
   void layOut();
   void layOutTile();
+  void findSharedVectors();
   mlir::LogicalResult check();
   /// True if the components of a vector of this length take a register each.
   bool fitsRegisters(int64_t dim) const { return dim <= std::max<int64_t>(schedule.getUnroll(), 1); }
@@ -90,12 +97,13 @@ private:
   mlir::Value loadLocal(const LocalArray &array, LaneIndex d);
   void storeLocal(const LocalArray &array, LaneIndex d, mlir::Value value);
   LocalArray &arrayOf(MapOp map, bool onLanes, int64_t copy);
-  mlir::LogicalResult checkLocalMemory();
+  mlir::LogicalResult finishFunction();
 
   // Shared memory.
   mlir::LLVM::GlobalOp createShared(llvm::StringRef name, int64_t width);
   mlir::Value tilePosition(mlir::Value column, int64_t offset);
   mlir::Value loadTile(mlir::Value value, mlir::Value column, LaneIndex d);
+  ComponentSource inTile(mlir::Value value, mlir::Value column);
 
   /// A mask lies in memory as 1 or 0: a component of `value` from and to there.
   mlir::Value fromMemory(mlir::Value value, mlir::Value loaded, MachineLane &lane);
@@ -125,7 +133,11 @@ private:
   Bindings readArguments(mlir::Value row);
   void layOutStaging();
   void startCopies(mlir::Value firstColumn, mlir::Value numColumns);
+  void startCopy(const ArgumentAccess &access, mlir::Value row, LaneIndex d, mlir::Value place);
   Bindings readStaging(mlir::Value column);
+  Bindings readArgumentsOfTile(mlir::Value firstColumn, mlir::Value column);
+  void forEachComponent(mlir::Value columns, int64_t dim, llvm::function_ref<void(mlir::Value, LaneIndex)> body);
+  void emitVectorsOfTile(mlir::Value firstColumn, mlir::Value numColumns);
   void emitColumnsOfTile(mlir::Value firstColumn, mlir::Value numColumns);
   void storeColumn(mlir::Value column, Bindings &values);
   Bindings readColumn(mlir::Value column, mlir::Value firstColumn, int64_t copy);
@@ -166,8 +178,10 @@ private:
   int64_t tileWidth = 0;        ///< … and with those that loops read
   llvm::MapVector<mlir::Value, int64_t> tileOffsets; ///< what pairs read of a column in shared memory
   llvm::SmallVector<mlir::Value> farValues;          ///< and what does not fit there
-  int64_t stagingWidth = 0;                          ///< numbers of a column that are copied ahead; 0: none is
-  int64_t stateBytes = 0;                            ///< of the states that a block leaves
+  llvm::SmallVector<SharedVector> sharedVectors;
+  bool readsSharedVectors = false; ///< in the cols stage, outside of their own maps
+  int64_t stagingWidth = 0;        ///< numbers of a column that are copied ahead; 0: none is
+  int64_t stateBytes = 0;          ///< of the states that a block leaves
 
   // Values of the function that is being built.
   mlir::gpu::GPUFuncOp function;
@@ -180,6 +194,9 @@ private:
   Bindings callValues;
   std::map<std::pair<const void *, int64_t>, LocalArray> localArrays;
 };
+
+/// Turns of a loop that become one in machine code, left to LLVM.
+void setUnroll(mlir::scf::ForOp loop, int64_t count);
 
 /// Address spaces of global and shared memory.
 inline constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;

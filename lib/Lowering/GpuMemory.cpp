@@ -35,6 +35,17 @@ static int64_t byteSize(Type type) { return type.getIntOrFloatBitWidth() / 8; }
 static bool isMask(Value value) { return cast<VecType>(value.getType()).getElementType().isInteger(1); }
 static bool isOver(Value value, IndexSet set) { return cast<VecType>(value.getType()).getIndices() == set; }
 
+static constexpr StringLiteral kLoopAnnotation = "llvm.loop_annotation";
+
+void keops::setUnroll(scf::ForOp loop, int64_t count) {
+  Builder builder(loop.getContext());
+  auto unroll =
+      LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
+                                count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {}, {});
+  loop->setAttr(kLoopAnnotation, LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {}, {},
+                                                               {}, {}, {}, {}, {}, {}, {}));
+}
+
 //===----------------------------------------------------------------------===//
 // Layout
 //===----------------------------------------------------------------------===//
@@ -94,6 +105,7 @@ void GpuMapping::layOut() {
     }
   wideInRegisters = running <= kRunningRegisters;
   layOutTile();
+  findSharedVectors();
   layOutStaging();
   layOutStates();
 }
@@ -143,6 +155,47 @@ void GpuMapping::layOutTile() {
     place(values[n], llvm::alignTo(tileWidth, widest));
 }
 
+/// What of the tile all threads work on together, and whether a column reads any of it.
+void GpuMapping::findSharedVectors() {
+  StageOp cols = kernel.getStage(StageKind::Cols);
+  auto isInStage = [&](Value value) { return cols && cols.getBody().isAncestor(value.getParentRegion()); };
+  // Constants of the stage aside, of which there may be copies.
+  auto standsAlone = [&](MapOp map) {
+    auto reads = [&](Value operand) {
+      return isInStage(operand) && !map.getBody().isAncestor(operand.getParentRegion()) &&
+             operand.getDefiningOp()->getNumOperands() > 0;
+    };
+    WalkResult walk = map.getBody().walk([&](Operation *op) {
+      return llvm::any_of(op->getOperands(), reads) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    return map.getBody().getNumArguments() == 1 && !walk.wasInterrupted();
+  };
+  llvm::DenseSet<Value> read;
+  llvm::DenseSet<Operation *> maps;
+  for (auto [value, offset] : tileOffsets) {
+    if (offset < packedWidth)
+      continue;
+    MapOp map;
+    if (auto result = dyn_cast<OpResult>(value)) {
+      Operation *yield = cols.getBody().front().getTerminator();
+      map = yield->getOperand(result.getResultNumber()).getDefiningOp<MapOp>();
+      if (!map || !standsAlone(map))
+        continue;
+      maps.insert(map);
+    }
+    sharedVectors.push_back({value, map});
+    read.insert(map ? map.getResult() : value);
+  }
+  if (cols)
+    cols.getBody().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (maps.contains(op))
+        return WalkResult::skip();
+      readsSharedVectors |=
+          !isa<YieldOp>(op) && llvm::any_of(op->getOperands(), [&](Value operand) { return read.contains(operand); });
+      return WalkResult::advance();
+    });
+}
+
 /// The arguments of columns are copied ahead where the processor can (from sm_80 on), each number as it is, and where
 /// there is room for them beside the tile.
 void GpuMapping::layOutStaging() {
@@ -174,7 +227,13 @@ LogicalResult GpuMapping::check() {
   return success();
 }
 
-LogicalResult GpuMapping::checkLocalMemory() {
+/// Other loops go over the components of a vector in memory: LLVM would take short ones apart, and all of the vector to
+/// registers.
+LogicalResult GpuMapping::finishFunction() {
+  function.walk([](scf::ForOp loop) {
+    if (!loop->hasAttr(kLoopAnnotation))
+      setUnroll(loop, 1);
+  });
   if (localBytes <= kMaxLocalBytes)
     return success();
   return emitError(loc) << "needs " << localBytes << " bytes of memory for each thread, but a GPU has "
@@ -317,6 +376,10 @@ Value GpuMapping::loadTile(Value value, Value column, LaneIndex d) {
   else
     index = add(widen64(tilePosition(column, offset)), scalarLane.position(d));
   return load(tile, index, number, known * byteSize(number));
+}
+
+ComponentSource GpuMapping::inTile(Value value, Value column) {
+  return [this, value, column](LaneIndex d) { return fromMemory(value, loadTile(value, column, d), scalarLane); };
 }
 
 Value GpuMapping::fromMemory(Value value, Value loaded, MachineLane &lane) {

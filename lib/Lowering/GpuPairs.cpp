@@ -20,20 +20,12 @@ using namespace keops;
 
 /// Columns of one turn of the inner loop: few enough for the instruction cache, enough to hide the loop itself.
 static constexpr int64_t kColumnsPerTurn = 4;
+/// Components of long vectors that a thread asks for before it waits for one.
+static constexpr int64_t kComponentsPerTurn = 4;
 /// Threads that run in step.
 static constexpr int64_t kWarp = 32;
 
 static int64_t dimOf(Value value) { return cast<VecType>(value.getType()).getDim(); }
-
-/// Turns of a loop that become one in machine code, left to LLVM.
-static void setUnroll(scf::ForOp loop, int64_t count) {
-  Builder builder(loop.getContext());
-  auto unroll =
-      LLVM::LoopUnrollAttr::get(loop.getContext(), /*disable=*/builder.getBoolAttr(count == 1),
-                                count == 1 ? IntegerAttr() : builder.getI32IntegerAttr(count), {}, {}, {}, {}, {});
-  loop->setAttr("llvm.loop_annotation", LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {},
-                                                                      {}, {}, {}, {}, {}, {}, {}, {}));
-}
 
 //===----------------------------------------------------------------------===//
 // Tiles of columns
@@ -51,31 +43,60 @@ Bindings GpuMapping::readArguments(Value row) {
   return values;
 }
 
-/// Starts to copy the arguments of columns to the staging area: of each thread those that it will ask for.
+/// The components of `columns` columns, a few for each thread in turn: neighbours have neighbouring ones.
+void GpuMapping::forEachComponent(Value columns, int64_t dim, function_ref<void(Value, LaneIndex)> body) {
+  int64_t few = kComponentsPerTurn;
+  while (dim % few != 0)
+    --few;
+  Value all = arith::MulIOp::create(builder, loc, columns, i32(dim / few));
+  auto each = loop(thread32, all, threads, [&](Value n) {
+    Value column = arith::DivUIOp::create(builder, loc, n, i32(dim / few));
+    Value part = arith::RemUIOp::create(builder, loc, n, i32(dim / few));
+    LaneIndex first(mul(widen64(part), i64(few)));
+    for (int64_t d = 0; d < few; ++d)
+      body(column, scalarLane.add(first, d));
+  });
+  setUnroll(each, kComponentsPerTurn / few);
+}
+
+void GpuMapping::startCopy(const ArgumentAccess &access, Value row, LaneIndex d, Value place) {
+  Value component = scalarLane.position(d), first = mul(row, access.rowStride);
+  Value from = element(access.base, number, add(first, mul(component, access.componentStride)));
+  Value to = element(staging, number, add(place, component));
+  NVVM::CpAsyncOp::create(builder, loc, to, from, number.getIntOrFloatBitWidth() / 8, NVVM::LoadCacheModifierKind::CA,
+                          /*cpSize=*/Value());
+}
+
+/// Starts to copy the arguments of columns to the staging area: of each thread those that it will ask for, and of long
+/// ones its share.
 void GpuMapping::startCopies(Value firstColumn, Value count) {
-  int64_t bytes = number.getIntOrFloatBitWidth() / 8;
+  SmallVector<std::pair<BlockArgument, int64_t>> offsets;
+  int64_t offset = 0;
+  for (BlockArgument argument : kernel.getBody().getArguments()) {
+    if (cast<VecType>(argument.getType()).getIndices() != IndexSet::J || argument.use_empty())
+      continue;
+    offsets.push_back({argument, offset});
+    offset += dimOf(argument);
+  }
+  auto copy = [&](BlockArgument argument, Value column, LaneIndex d, int64_t offset) {
+    Value place = add(mul(widen64(column), i64(stagingWidth)), i64(offset));
+    startCopy(arguments[argument.getArgNumber()], add(firstColumn, widen64(column)), d, place);
+  };
   auto each = loop(thread32, count, threads, [&](Value column) {
-    Value row = add(firstColumn, widen64(column)), place = mul(widen64(column), i64(stagingWidth));
-    int64_t offset = 0;
-    for (BlockArgument argument : kernel.getBody().getArguments()) {
-      if (cast<VecType>(argument.getType()).getIndices() != IndexSet::J || argument.use_empty())
-        continue;
-      const ArgumentAccess &access = arguments[argument.getArgNumber()];
-      Value first = mul(row, access.rowStride);
-      scalarLane.forEach(dimOf(argument), [&](LaneIndex d) {
-        Value component = scalarLane.position(d);
-        Value from = element(access.base, number, add(first, mul(component, access.componentStride)));
-        Value to = element(staging, number, add(add(place, i64(offset)), component));
-        NVVM::CpAsyncOp::create(builder, loc, to, from, bytes, NVVM::LoadCacheModifierKind::CA, /*cpSize=*/Value());
-      });
-      offset += dimOf(argument);
-    }
+    for (auto [argument, offset] : offsets)
+      for (int64_t d = 0; fitsRegisters(dimOf(argument)) && d < dimOf(argument); ++d)
+        copy(argument, column, d, offset);
   });
   setUnroll(each, 1);
+  for (auto [argument, offset] : offsets)
+    if (!fitsRegisters(dimOf(argument)))
+      forEachComponent(count, dimOf(argument), [&, argument = argument, offset = offset](Value column, LaneIndex d) {
+        copy(argument, column, d, offset);
+      });
   NVVM::CpAsyncCommitGroupOp::create(builder, loc);
 }
 
-/// The arguments of a column of this thread, from the staging area.
+/// The arguments of a column, from the staging area.
 Bindings GpuMapping::readStaging(Value column) {
   Bindings values;
   Value place = mul(widen64(column), i64(stagingWidth));
@@ -93,18 +114,48 @@ Bindings GpuMapping::readStaging(Value column) {
   return values;
 }
 
+Bindings GpuMapping::readArgumentsOfTile(Value firstColumn, Value column) {
+  return stagingWidth > 0 ? readStaging(column) : readArguments(add(firstColumn, widen64(column)));
+}
+
+/// Long vectors, of which each thread brings some components to shared memory.
+void GpuMapping::emitVectorsOfTile(Value firstColumn, Value count) {
+  for (const SharedVector &vector : sharedVectors)
+    forEachComponent(count, dimOf(vector.value), [&](Value column, LaneIndex d) {
+      Value row = add(firstColumn, widen64(column));
+      Bindings values = readArgumentsOfTile(firstColumn, column);
+      Value number;
+      if (vector.map) {
+        scalarLane.indexNumbers = [row] { return row; };
+        StageEmitter emitter(scalarLane, IndexSet::I);
+        bind(emitter, callValues);
+        bind(emitter, values);
+        for (Operation &op : *MapOp(vector.map)->getBlock())
+          if (op.getNumOperands() == 0 && op.getNumRegions() == 0)
+            emitter.emit(&op);
+        number = emitter.emitComponent(MapOp(vector.map).getBody(), d);
+        scalarLane.indexNumbers = nullptr;
+      } else {
+        number = values[vector.value](d);
+      }
+      Value index = add(widen64(tilePosition(column, tileOffsets.lookup(vector.value))), scalarLane.position(d));
+      store(tile, index, toMemory(vector.value, number, scalarLane));
+    });
+}
+
 /// Threads share the columns of a tile among them.
 void GpuMapping::emitColumnsOfTile(Value firstColumn, Value count) {
   auto each = loop(thread32, count, threads, [&](Value column) {
     Value row = add(firstColumn, widen64(column));
-    Bindings values = stagingWidth > 0 ? readStaging(column) : readArguments(row);
+    Bindings values = readArgumentsOfTile(firstColumn, column);
+    for (const SharedVector &vector : sharedVectors)
+      values[vector.map ? MapOp(vector.map).getResult() : vector.value] = inTile(vector.value, column);
     scalarLane.indexNumbers = [row] { return row; };
     emitStage(StageKind::Cols, scalarLane, values, /*copy=*/0);
     scalarLane.indexNumbers = nullptr;
     storeColumn(column, values);
   });
-  // Done once for many pairs: short code is worth more than few turns.
-  each.walk([](scf::ForOp loop) { setUnroll(loop, 1); });
+  setUnroll(each, 1);
 }
 
 void GpuMapping::storeColumn(Value column, Bindings &values) {
@@ -113,7 +164,7 @@ void GpuMapping::storeColumn(Value column, Bindings &values) {
     if (offset < packedWidth)
       for (int64_t d = 0; d < dimOf(value); ++d)
         numbers.push_back(toMemory(value, values[value](d), scalarLane));
-    else
+    else if (!llvm::is_contained(llvm::map_range(sharedVectors, [](SharedVector v) { return v.value; }), value))
       scalarLane.forEach(dimOf(value), [&, value = value, offset = offset](LaneIndex d) {
         Value number = toMemory(value, values[value](d), scalarLane);
         Value index = d.isConstant() ? tilePosition(column, offset + d.constant)
@@ -143,9 +194,7 @@ Bindings GpuMapping::readColumn(Value column, Value firstColumn, int64_t copy) {
   }
   Bindings values;
   for (auto [value, offset] : tileOffsets) {
-    ComponentSource inMemory = [this, value = value, column](LaneIndex d) {
-      return fromMemory(value, loadTile(value, column, d), scalarLane);
-    };
+    ComponentSource inMemory = inTile(value, column);
     if (offset >= packedWidth) {
       values[value] = inMemory;
       continue;
@@ -375,6 +424,9 @@ void GpuMapping::emitTile(std::vector<MachineState> &states, Value first, Value 
     NVVM::CpAsyncWaitGroupOp::create(builder, loc, 0);
   if (tileWidth > 0) {
     gpu::BarrierOp::create(builder, loc);
+    emitVectorsOfTile(first, count);
+    if (readsSharedVectors)
+      gpu::BarrierOp::create(builder, loc);
     emitColumnsOfTile(first, count);
     gpu::BarrierOp::create(builder, loc);
   }

@@ -14,6 +14,7 @@
 //   for each interval of columns, for each tile of it:
 //     wait for the copies of this tile
 //     barrier                                                     the last tile has been read
+//     for each component of this thread: long vectors of columns, to shared memory
 //     for each column of this thread: cols stage, store to shared memory
 //     barrier
 //     start to copy the columns of the next tile
@@ -34,9 +35,9 @@
 //
 // Each thread copies the columns for which it runs the cols stage, so that it
 // waits for itself only; where a processor has no asynchronous copies, the stage
-// loads them. In shared memory a column's values are neighbours, padded so that 16 bytes
-// are read at a time; one such read serves all rows of a thread. Only what
-// pairs read is there.
+// loads them. Long vectors of columns are the work of all threads, component by
+// component, so that neighbours read what is next to each other. In shared memory a column's values are neighbours,
+// padded so that 16 bytes are read at a time; one such read serves all rows of a thread. Only what pairs read is there.
 //
 // Stages are those of the CPU, emitted by the same code. Short vectors live in
 // registers; long ones, which loops go through, in memory of the thread. States
@@ -113,6 +114,8 @@ void GpuMapping::emitStage(StageKind kind, MachineLane &lane, Bindings &values, 
   emitter.emit(body);
   for (auto [result, yielded] : llvm::zip(stage.getResults(), body.getTerminator()->getOperands())) {
     if (auto map = yielded.getDefiningOp<MapOp>()) {
+      if (values.count(map))
+        continue; // It lies elsewhere.
       values[result] = [map, load = emitter.loadMap](LaneIndex d) { return load(map, d); };
       continue;
     }
@@ -380,7 +383,7 @@ LogicalResult GpuMapping::emitKernel(gpu::GPUModuleOp module) {
   emitEnd(states);
   gpu::ReturnOp::create(builder, loc);
   writeLaunchRule();
-  return checkLocalMemory();
+  return finishFunction();
 }
 
 LogicalResult GpuMapping::emitMerge(gpu::GPUModuleOp module) {
@@ -393,7 +396,7 @@ LogicalResult GpuMapping::emitMerge(gpu::GPUModuleOp module) {
   emitMerges(states);
   emitEnd(states);
   gpu::ReturnOp::create(builder, loc);
-  return checkLocalMemory();
+  return finishFunction();
 }
 
 LogicalResult keops::mapTilesToGPU(KernelOp kernel, TargetAttr target) {

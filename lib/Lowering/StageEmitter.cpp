@@ -65,8 +65,10 @@ void StageEmitter::emit(Block::iterator begin, Block::iterator end) {
     Block::iterator next = isLoop ? endOfMaps(it, end) : std::next(it);
     SmallVector<MapOp> maps;
     for (; it != next; ++it)
-      maps.push_back(cast<MapOp>(*it));
-    emitMaps(maps);
+      if (!bound.contains(it->getResult(0)))
+        maps.push_back(cast<MapOp>(*it));
+    if (!maps.empty())
+      emitMaps(maps);
   }
 }
 

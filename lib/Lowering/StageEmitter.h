@@ -29,8 +29,11 @@ public:
   /// are vectors if the lane has more than one.
   StageEmitter(MachineLane &lane, IndexSet laneIndex) : lane(lane), laneIndex(laneIndex) {}
 
-  /// Where a value of the kernel is found: an argument or a result of a stage.
-  void bind(mlir::Value value, ComponentSource source) { sources[value] = std::move(source); }
+  /// Where a value of the kernel is found: an argument, a result of a stage, or a map that is not to be emitted.
+  void bind(mlir::Value value, ComponentSource source) {
+    sources[value] = std::move(source);
+    bound.insert(value);
+  }
 
   /// Scratch memory for a `keops.map` among pairs: returns the address of an
   /// element on all lanes.
@@ -39,6 +42,7 @@ public:
 
   /// Emits a block but for its terminator.
   void emit(mlir::Block &block);
+  void emit(mlir::Operation *op);
   /// Emits a block for several columns: one after the other between levels, in
   /// lockstep within a level, whose components of rows are then read once.
   static void emitTogether(llvm::MutableArrayRef<StageEmitter> columns, mlir::Block &block);
@@ -55,7 +59,6 @@ public:
 
 private:
   void emit(mlir::Block::iterator begin, mlir::Block::iterator end);
-  void emit(mlir::Operation *op);
   /// In one loop over their components.
   void emitMaps(llvm::ArrayRef<MapOp> maps);
   static void emitContract(llvm::MutableArrayRef<StageEmitter> columns, ContractOp contract);
@@ -65,6 +68,7 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> scalars;
   llvm::DenseMap<mlir::Value, LaneIndex> positions;
   llvm::DenseMap<mlir::Value, ComponentSource> sources;
+  llvm::DenseSet<mlir::Value> bound;
 };
 
 /// A column's terms of `accumulate`: one emitter per column of a chunk, after

@@ -454,8 +454,8 @@ void Tiler::emitStage(StageKind kind) {
       auto type = cast<VecType>(value.getType());
       if (type.isScalar())
         (void)component(value, 0);
-      else if (storedOps.contains(&op))
-        storedValues[value] = storeVector(value);
+      else if (storedOps.contains(&op) || (kind != StageKind::Pairs && results.contains(value)))
+        storedValues[value] = storeVector(value); // What is read later is read here, too.
     }
     if (kind == StageKind::Pairs) {
       results.clear();

@@ -71,10 +71,16 @@ static int64_t storedNumbers(FormulaFuncOp formula) {
   return numbers;
 }
 
+/// True if the result of the reductions is one row for the call.
+static bool isOnce(FormulaFuncOp formula) {
+  auto reductions = formula.getBody().getOps<ReduceOp>();
+  return !reductions.empty() && llvm::all_of(reductions, [](ReduceOp reduce) { return reduce.getOnce(); });
+}
+
 // On a GPU: threads of a block, registers of a thread that rows and states may take, instructions of a loop, bytes of
-// shared memory that columns take so that several blocks are at work at once, bytes of stored vectors of a thread, and
-// numbers of a row of which eight a thread stay in the nearest cache.
-static constexpr int64_t kThreads = 128, kRowRegisters = 144, kGpuBody = 8192, kTileBytes = 32 * 1024,
+// shared memory that columns take so that there is room to copy the next ones ahead, bytes of stored vectors of a
+// thread, and numbers of a row of which eight a thread stay in the nearest cache.
+static constexpr int64_t kThreads = 128, kRowRegisters = 144, kGpuBody = 8192, kTileBytes = 20 * 1024,
                          kStoredBytes = 64 * 1024, kNearRow = 64;
 
 static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
@@ -83,14 +89,14 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
   int64_t chunk = preferredChunk(formula), largest = largestVector(formula, cost);
   bool hasLoops = largest > kUnroll;
   // Rows of a thread share each read of a column.
-  int64_t lanes = 8 / words;
+  int64_t lanes = isOnce(formula) ? 1 : 8 / words;
   // Rare work is done for all rows of 32 threads when one needs it.
-  if (cost.memoryValues > 0)
+  if (cost.memoryValues > 0 && lanes > 1)
     lanes /= 2;
   if (hasLoops && cost.memoryValues == 0 && chunk <= 2) {
     // Each row's component is read once for all columns of a step; fewer rows, if they would leave the nearest cache.
     chunk = (cost.stateValues > kUnroll ? 14 : 16) / words; // with long sums in memory, registers hold 14 by 8 terms
-    if (cost.rowValues > kNearRow)
+    if (cost.rowValues > kNearRow && lanes > 1)
       lanes /= 2;
   }
   if (!hasLoops)
@@ -115,12 +121,6 @@ static ScheduleAttr scheduleForGPU(FormulaFuncOp formula) {
   int64_t columns = kTileBytes / std::max<int64_t>(cost.columnValues * bytes, 1);
   columns = std::clamp<int64_t>(llvm::PowerOf2Ceil(columns + 1) / 2, 16, 256) / chunk * chunk;
   return ScheduleAttr::get(formula.getContext(), LaneAxis::Rows, lanes, lanes * kThreads, columns, chunk, kUnroll);
-}
-
-/// True if the result of the reductions is one row for the call.
-static bool isOnce(FormulaFuncOp formula) {
-  auto reductions = formula.getBody().getOps<ReduceOp>();
-  return !reductions.empty() && llvm::all_of(reductions, [](ReduceOp reduce) { return reduce.getOnce(); });
 }
 
 static ScheduleAttr scheduleForCPU(FormulaFuncOp formula, TargetAttr target, int64_t rows) {
