@@ -24,8 +24,10 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
@@ -64,8 +66,38 @@ static LogicalResult convertGpuOps(gpu::GPUModuleOp module) {
   return applyPartialConversion(module, legal, std::move(patterns));
 }
 
+/// LLVM makes the instruction for 2^x from its own intrinsic, but that for log2 x only from NVIDIA's, which takes
+/// single numbers.
+static void useLog2Instruction(gpu::GPUModuleOp module) {
+  OpBuilder builder(module.getContext());
+  module.walk([&](LLVM::Log2Op op) {
+    Location loc = op.getLoc();
+    Value operand = op.getOperand();
+    if (!getElementTypeOrSelf(operand).isF32())
+      return;
+    builder.setInsertionPoint(op);
+    auto emit = [&](Value x) {
+      return LLVM::CallIntrinsicOp::create(builder, loc, x.getType(),
+                                           builder.getStringAttr("llvm.nvvm.lg2.approx.ftz.f"), x)
+          .getResult(0);
+    };
+    Value result;
+    if (auto type = dyn_cast<VectorType>(operand.getType())) {
+      SmallVector<Value> each;
+      for (int64_t lane = 0; lane < type.getNumElements(); ++lane)
+        each.push_back(emit(vector::ExtractOp::create(builder, loc, operand, lane)));
+      result = vector::FromElementsOp::create(builder, loc, type, each);
+    } else {
+      result = emit(operand);
+    }
+    op.replaceAllUsesWith(result);
+    op.erase();
+  });
+}
+
 static LogicalResult lowerToNVVM(ModuleOp module, gpu::GPUModuleOp gpuModule) {
   callDeviceLibrary(gpuModule);
+  useLog2Instruction(gpuModule);
   PassManager passes(module.getContext());
   passes.addPass(createSCFToControlFlowPass());
   passes.addPass(createConvertVectorToLLVMPass());

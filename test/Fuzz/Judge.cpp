@@ -357,6 +357,20 @@ static bool isKnownRefusal(const Case &test, llvm::StringRef sentence) {
   return test.target != "host" && sentence.starts_with("on the simulator: ");
 }
 
+/// The back end that GPUs run must take what the simulator ran, and with the functions of a GPU, too.
+static void checkGPUCode(Workshop &workshop, const Case &test) {
+  CompileOptions options;
+  options.target = "sm_90";
+  options.sums = test.sums;
+  try {
+    workshop.engine.compile(test.text(), test.aliases(), test.type, options);
+  } catch (const Error &problem) {
+    // Where the toolkit is not installed.
+    if (!llvm::StringRef(problem.what()).contains("need the device library"))
+      throw;
+  }
+}
+
 Verdict fuzz::judge(Workshop &workshop, const Case &test) {
   Verdict verdict;
   checkText(test, verdict);
@@ -385,6 +399,8 @@ Verdict fuzz::judge(Workshop &workshop, const Case &test) {
     kernel(two.views, inputs.views, 2, named);
     if (one.storage != two.storage)
       verdict.fail("threads", "results with 1 and with 2 threads differ");
+    if (test.target == "sim")
+      checkGPUCode(workshop, test);
   } catch (const Error &problem) {
     llvm::StringRef sentence = problem.what();
     if (!isKnownRefusal(test, sentence))
