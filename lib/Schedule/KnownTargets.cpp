@@ -59,6 +59,7 @@ static constexpr KnownTarget kTargets[] = {
     {"sm_89", 0, 255, 100 * kKiB, 0, false, true, {128, 2}},
     {"sm_90", 0, 255, 228 * kKiB, 0, false, true, {128, 64}},
     {"sm_100", 0, 255, 228 * kKiB, 0, false, true, {128, 64}},
+    {"sm_120", 0, 255, 100 * kKiB, 0, false, true, {128, 2}},
 };
 
 static const KnownTarget *find(StringRef name) {

@@ -483,8 +483,11 @@ TEST_F(CudaKernel, EachDeviceHasItsOwnCode) {
 }
 
 TEST_F(CudaKernel, ForNewerDevicesTakesTheNewestCodeThatRuns) {
-  cuda->settings().capability = 120;
-  EXPECT_NE(compileOnly(gauss, gaussAliases).explain().find("sm_100"), std::string::npos);
+  for (auto [capability, name] : {std::pair(87, "sm_86"), std::pair(103, "sm_100"), std::pair(121, "sm_120")}) {
+    engine.reset(); // which knows the device that it has found
+    cuda->settings().capability = capability;
+    EXPECT_NE(compileOnly(gauss, gaussAliases).explain().find(name), std::string::npos) << capability;
+  }
 }
 
 //===----------------------------------------------------------------------===//
