@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 export PYTHONPATH=$PWD/python${PYTHONPATH:+:$PYTHONPATH}
-ls python/keops/_keops*.so >/dev/null 2>&1 || "$python" python/build-module.py
+"$python" -c 'import keops' 2>/dev/null || "$python" python/build-module.py
 status=0
 "$python" test/GPU/suite.py --target cuda --keops-run bin/keops-run || status=1
 "$python" test/Benchmark/gpu.py "$@" || status=1

@@ -5,6 +5,12 @@
 Each test is a function of a `Place`; what it computes is compared with the kernels for processors, in float64.
 """
 
+import contextlib
+import functools
+import os
+import signal
+import sys
+import time
 import traceback
 
 import numpy as np
@@ -193,19 +199,61 @@ def test_arrays_of_different_devices(place):
         raise AssertionError("arrays of two devices were taken")
 
 
-def run(tests, place, part=""):
-    """Numbers of tests that passed, failed and were skipped, of the functions of a module."""
+# --- Running tests ----------------------------------------------------------------------------------------------------
+
+PASSED, FAILED, SKIPPED = range(3)
+
+
+def outcome(name, test, make_place):
+    """PASSED, FAILED or SKIPPED, and why, printed."""
+    try:
+        test(make_place())
+        return PASSED
+    except Skip as reason:
+        print(f"skipped: {name}: {reason}", flush=True)
+        return SKIPPED
+    except Exception:  # one that fails is a result
+        print(f"FAIL: {name}\n{traceback.format_exc()}", flush=True)
+        return FAILED
+
+
+def outcome_alone(name, attempt, limit):
+    """The outcome in a process of its own, which must not have used a GPU before: a kernel that writes where it must not,
+    or never ends, spoils one test and no other."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        os._exit(attempt())
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            if PASSED <= code <= SKIPPED:
+                return code
+            print(f"FAIL: {name}\n  ended by signal {-code}" if code < 0 else f"FAIL: {name}\n  status {code}", flush=True)
+            return FAILED
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    print(f"FAIL: {name}\n  no answer within {limit:g} s", flush=True)
+    return FAILED
+
+
+def run(module, target, part="", limit=None):
+    """Numbers of tests that passed, failed and were skipped, of the functions of a module; each in a process of its own if
+    there is a limit on its seconds."""
     counts = [0, 0, 0]
-    for name, test in sorted(tests.items()):
+    if limit is None:
+        place = module.Place(target)
+    else:
+        with contextlib.suppress(ImportError):
+            import torch  # noqa: F401, once and not for each test; it asks for no GPU yet
+    for name, test in sorted(vars(module).items()):
         if not name.startswith("test_") or part not in name:
             continue
-        try:
-            test(place)
-            counts[0] += 1
-        except Skip as reason:
-            counts[2] += 1
-            print(f"skipped: {name}: {reason}", flush=True)
-        except Exception:  # one that fails is a result
-            counts[1] += 1
-            print(f"FAIL: {name}\n{traceback.format_exc()}", flush=True)
+        if limit is None:
+            counts[outcome(name, test, lambda: place)] += 1
+        else:
+            attempt = functools.partial(outcome, name, test, functools.partial(module.Place, target))
+            counts[outcome_alone(name, attempt, limit)] += 1
     return counts

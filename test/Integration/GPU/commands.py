@@ -76,7 +76,7 @@ def large_cases():
     """Sizes that the simulator would need hours for."""
     yield "sum, 100000 x 100000", GAUSS, ["--reduce", "sum"], XYB, (100000, 100000), []
     yield "log-sum-exp, 100000 x 100000", "-SqDist(x,y)", ["--reduce", "logsumexp"], XY, (100000, 100000), []
-    yield "sum, 10 x 10000000", GAUSS, ["--reduce", "sum"], XYB, (10, 10000000), ["--check-rows", "4"]
+    yield "sum, 10 x 10000000", GAUSS, ["--reduce", "sum"], XYB, (10, 10000000), ["--check-rows", "1"]
     yield "sum, 10000000 x 10", GAUSS, ["--reduce", "sum"], XYB, (10000000, 10), []
     yield "argkmin, 20000 x 100000", "SqDist(x,y)", ["--reduce", "argkmin", "--k", "10"], XY, (20000, 100000), []
 

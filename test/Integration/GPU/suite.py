@@ -33,13 +33,19 @@ def parse_arguments():
                         help="CUDA tensors over the double of the driver, which this folder of the sources is about")
     parser.add_argument("--filter", default="", help="cases whose name contains this")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th case (default: all)")
+    parser.add_argument("--limit", type=float, default=180, metavar="SECONDS",
+                        help="a case that takes longer on a device has failed (default: %(default)g)")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="commands at a time (default: 4)")
     return parser.parse_args()
 
 
 def run_command(options, case):
     words = commands.command(options.keops_run, options.target, case)
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    limit = options.limit if options.target.startswith("cuda") else None
+    try:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return case[0], False, f"no answer within {limit:g} s", words
     passed = done.returncode == 0 and "check: passed" in done.stdout
     return case[0], passed, done.stdout, words
 
@@ -90,12 +96,14 @@ def main():
     for name, part in (("arrays", arrays), ("tensors", tensors)):
         if options.only not in (None, name):
             continue
+        # The double keeps its accounts in this process.
+        alone = options.target.startswith("cuda") and not options.double
         try:
-            place = part.Place(options.target)
+            more_passed, more_failed, skipped = arrays.run(part, options.target, options.filter,
+                                                           options.limit if alone else None)
         except arrays.Skip as reason:
             print(f"{name}: 0 passed, 0 failed, all skipped: {reason}", flush=True)
             continue
-        more_passed, more_failed, skipped = arrays.run(vars(part), place, options.filter)
         print(f"{name}: {more_passed} passed, {more_failed} failed, {skipped} skipped", flush=True)
         passed, failed = passed + more_passed, failed + more_failed
     print(f"suite on {options.target}: {passed} passed, {failed} failed, {time.perf_counter() - start:.0f} s")
