@@ -8,10 +8,12 @@ it, and the function comes back to the operator when nobody looks any more. So t
 comes from.
 """
 
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+import contextlib
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from keops.torch._calls import Call
 
@@ -50,6 +52,14 @@ def dtype_name(tensor: Tensor) -> str:
 def core_axes(place: int) -> int:
     """Axes of an argument after those of batches."""
     return 1 if place == 2 else 2
+
+
+@contextlib.contextmanager
+def tangents_of(tensors: Sequence[Tensor]) -> Iterator[List[Tensor]]:
+    """The tensors for a rule of forward mode, without the tangents that it is about. PyTorch switches forward mode off
+    before it asks for the rule; then what an outer level differentiates would have no tangents either."""
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield [forward_ad.unpack_dual(tensor, level=0).primal for tensor in tensors]
 
 
 # --- Batches ----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from keops.torch import _operators
-from keops.torch._calls import Call, find
+from keops.torch._calls import Call, Place, find
 
 # --- Computing --------------------------------------------------------------------------------------------------------
 
@@ -99,6 +99,11 @@ def _fake(key, tensors, ranges):
 # --- Derivatives ------------------------------------------------------------------------------------------------------
 
 
+def _rows(arguments: Sequence[Place], tensors: Sequence[Tensor], place: int) -> int:
+    """The number of rows of an index, 1 if no tensor has it."""
+    return next((tensor.shape[-2] for (own, _), tensor in zip(arguments, tensors) if own == place), 1)
+
+
 def _gradients(key: str, ranges, tensors: Sequence[Tensor], cotangents: Sequence[Optional[Tensor]],
                wanted: Sequence[int]) -> Dict[int, Tensor]:
     """The gradients in the arguments ``wanted`` of what the results of a call are used for."""
@@ -116,9 +121,10 @@ def _gradients(key: str, ranges, tensors: Sequence[Tensor], cotangents: Sequence
         cotangent = cotangents[number]
         if len(shape) > 1:
             cotangent = cotangent.reshape(*cotangent.shape[:-len(shape)], math.prod(shape))
-        # What is constant along the index that it belongs to has no axis for it.
-        if place == 2 and call.place(chains[number if len(chains) > 1 else 0], arguments) != 2:
-            cotangent = cotangent.unsqueeze(-2)
+        # What is constant along the index that it belongs to has no axis for it: of equal rows, the first one counts.
+        own = call.place(chains[number if len(chains) > 1 else 0], arguments)
+        if place == 2 and own != 2:
+            cotangent = torch.nn.functional.pad(cotangent.unsqueeze(-2), (0, 0, 0, _rows(arguments, tensors, own) - 1))
         directions.append(cotangent)
     sums: Dict[int, Tensor] = {}
     for derived, positions in call.gradients(dtype, given, tuple(wanted)):
@@ -141,8 +147,7 @@ def _tangents(key: str, ranges, tensors: Sequence[Tensor], directions: Dict[int,
         for number, part, (end, _, _) in zip(numbers, parts, ends):
             place, shape, _ = described[number]
             if end == 2 and place != 2:
-                rows = next((tensor.shape[-2] for (own, _), tensor in zip(call.signature(dtype)[0], tensors)
-                             if own == place), 1)
+                rows = _rows(call.signature(dtype)[0], tensors, place)
                 part = part.unsqueeze(-2).expand(*part.shape[:-1], rows, part.shape[-1])
             if len(shape) > 1:
                 part = part.reshape(*part.shape[:-1], *shape)
@@ -181,7 +186,8 @@ class Reduce(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, _key, _ranges, *tangents):
         directions = {number: tangent for number, tangent in enumerate(tangents) if tangent is not None}
-        return _tangents(ctx.key, ctx.ranges, ctx.saved_tensors, directions)
+        with _operators.tangents_of(ctx.saved_tensors) as tensors:
+            return _tangents(ctx.key, ctx.ranges, tensors, directions)
 
     @staticmethod
     def vmap(info, in_dims, key, ranges, *tensors):
@@ -201,8 +207,7 @@ class ReduceWithGradients(torch.autograd.Function):
         # A number that all rows share.
         ones = tensors[0].new_ones(1, 1)
         place = fused.extra[0][0]
-        rows = next((tensor.shape[-2] for (where, _), tensor in
-                     zip(fused.signature(_operators.dtype_name(ones))[0], tensors) if where == place), 1)
+        rows = _rows(fused.signature(_operators.dtype_name(ones))[0], tensors, place)
         value, *gradients = _compute(fused, ranges, (*tensors, ones.expand(rows, 1)))
         ctx.save_for_backward(*tensors, *gradients)
         return value

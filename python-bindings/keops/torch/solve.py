@@ -82,17 +82,16 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, *tangents):
         # (alpha Id + K) a' = b' - K' a.
-        *tensors, a = ctx.saved_tensors
         key, position, _, _ = ctx.settings
         directions = {number: tangent for number, tangent in enumerate(tangents[5:]) if tangent is not None}
         right = directions.pop(position, None)
-        arguments = list(tensors)
-        arguments[position] = a
-        if directions:
-            image, = _reduce._tangents(key, ctx.ranges, arguments, directions)
-            right = -image if right is None else right - image
-        arguments[position] = right
-        return _solve_here(*ctx.settings, ctx.ranges, arguments)
+        with _operators.tangents_of(ctx.saved_tensors) as (*arguments, a):
+            arguments[position] = a
+            if directions:
+                image, = _reduce._tangents(key, ctx.ranges, arguments, directions)
+                right = -image if right is None else right - image
+            arguments[position] = right
+            return _solve_here(*ctx.settings, ctx.ranges, arguments)
 
     @staticmethod
     def vmap(info, in_dims, key, position, alpha, eps, ranges, *tensors):
