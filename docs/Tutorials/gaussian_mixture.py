@@ -63,18 +63,19 @@ grid = np.stack(np.meshgrid(np.linspace(-2.2, 3.5, 150), np.linspace(-2.2, 3.8, 
 with torch.no_grad():
     density = log_density(torch.tensor(grid.reshape(-1, 2)), logits, means, roots).exp().reshape(150, 150)
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.8), layout="constrained", width_ratios=[1.4, 1])
-left.contourf(grid[..., 0], grid[..., 1], density.numpy(), 15, cmap="Blues")
+left.contourf(grid[..., 0], grid[..., 1], density.numpy(), 15, cmap="Greys")
 for grower in range(3):
-    left.scatter(*points[wine.target == grower].T, s=14, color=plt.cm.Set1(grower), label=f"grower {grower + 1}")
+    left.scatter(*points[wine.target == grower].T, s=18, color=plt.cm.Set1(grower), edgecolor="white", linewidth=0.5,
+                 label=f"grower {grower + 1}")
 angles = torch.linspace(0, 2 * torch.pi, 100, dtype=torch.float64)
 for mean, root in zip(means.detach(), roots.detach()):
     ellipse = mean[:, None] + torch.linalg.solve(root.reshape(2, 2), 2 * torch.stack([angles.cos(), angles.sin()]))
     left.plot(*ellipse.numpy(), color="black", linewidth=1)
-left.set(title="wines, and the mixture that fits them", xlabel="flavanoids", ylabel="intensity of the colour",
-         xlim=(-2.2, 3.5), ylim=(-2.2, 3.8))
+left.set(title="wines, and the mixture that fits them", xlabel="flavanoids, in standard deviations",
+         ylabel="intensity of the colour, in standard deviations", xlim=(-2.2, 3.5), ylim=(-2.2, 3.8))
 left.legend()
 right.plot(losses)
-right.set(title="negative log-likelihood per wine", xlabel="evaluation")
+right.set(title="negative log-likelihood per wine", xlabel="evaluation", ylabel="nats")
 figure.savefig("gaussian_mixture.png", dpi=120)
 
 # Scikit-learn fits the same, from the same start, by expectation-maximization. The gradient by differences must be that of

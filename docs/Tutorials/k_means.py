@@ -55,11 +55,11 @@ axes[0, 1].imshow(centres[label].reshape(photo.shape))
 axes[0, 1].set_title(f"painted with {K} colours")
 for axis in axes[0]:
     axis.set_axis_off()
-axes[1, 0].plot(np.array(inertia) / len(points), "o-", markersize=3)
-axes[1, 0].set(title="mean squared distance to the nearest centre", xlabel="step", yscale="log")
+axes[1, 0].plot(1e3 * np.array(inertia) / len(points), "o-", markersize=3)
+axes[1, 0].set(title="mean squared distance to the nearest centre", xlabel="step", ylabel="thousandths", ylim=(0, None))
 order = np.argsort(-np.bincount(label, minlength=K))
 axes[1, 1].bar(np.arange(K), np.bincount(label, minlength=K)[order] / len(points), color=centres[order], edgecolor="gray")
-axes[1, 1].set(title="how frequent each colour is", ylabel="part of the pixels", xticks=[])
+axes[1, 1].set(title="how frequent each colour is", xlabel="colour", ylabel="part of the pixels", xticks=[])
 figure.savefig("k_means.png", dpi=120)
 
 # Lloyd's algorithm never gets worse, and scikit-learn's finds the same from the same start.

@@ -59,8 +59,8 @@ for axis, image, title in zip(axes.flat, (photo, other, moved.reshape(photo.shap
     axis.set_title(title)
     axis.set_axis_off()
 axes[1, 1].semilogy(errors[1:])
-axes[1, 1].axvline(np.log(2 * EPSILON) / np.log(0.9), color="gray", linestyle=":", label="ε stops to shrink")
-axes[1, 1].set(title="mean relative error of the plan's rows", xlabel="step")
+axes[1, 1].axvline(np.log(2 * EPSILON) / np.log(0.9), color="gray", linestyle=":", label="from here on ε is constant")
+axes[1, 1].set(title="mean relative error of the plan's rows", xlabel="step", ylabel="error")
 axes[1, 1].legend()
 figure.savefig("optimal_transport.png", dpi=120)
 

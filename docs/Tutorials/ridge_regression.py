@@ -51,7 +51,7 @@ def psnr(image):
 # What it must beat: each pixel takes the colour of the nearest known one.
 nearest = NearestNDInterpolator(places[known], colours[known])(places)
 
-figure, axes = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(13, 3.5), layout="constrained")
 shown = np.where(known[:, None], colours, 1)
 for axis, image, title in zip(axes, (shown, nearest, painted, colours),
                               (f"{known.mean():.0%} of the pixels", f"nearest known pixel, {psnr(nearest):.1f} dB",

@@ -227,17 +227,18 @@ public:
   /// overlap the inputs. Throws Error and writes nothing if an array does not fit.
   ///
   /// With `ranges`, only the pairs that they name are reduced, the same in each
-  /// batch; rows of no cluster get what a reduction over nothing gives. With `progress`, a processor tells how far it
-  /// is; results are the same.
+  /// batch; rows of no cluster get what a reduction over nothing gives. With `progress`, the call tells how far it is:
+  /// a processor as it computes, a GPU when it is done, or after each piece of arrays that go through its memory in
+  /// pieces. Results are the same.
   void operator()(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, int threads = 0,
                   const Ranges *ranges = nullptr, const Progress *progress = nullptr) const;
   /// Of a kernel for a GPU: queues the computation on `stream`, a CUstream or cudaStream_t (null: the default one), and
   /// returns. All arrays lie on that GPU. They and this kernel must stay until the work is done. A call like an earlier
   /// one, with other addresses at most, waits for nothing, and what memory it works in comes and goes in the order of
   /// the stream, so the stream may be captured in a graph. The call above takes arrays of the host, for GPUs too, and
-  /// waits for the result.
+  /// waits for the result, and so does this one with `progress`, which is told the end.
   void enqueue(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, void *stream,
-               const Ranges *ranges = nullptr) const;
+               const Ranges *ranges = nullptr, const Progress *progress = nullptr) const;
   /// A kernel has variants for sizes that want other code, compiled when first
   /// needed. `prepare` compiles what a call with these inputs will run, so that
   /// the call itself compiles nothing; `isPrepared` says that this was done.

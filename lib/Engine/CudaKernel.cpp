@@ -71,7 +71,15 @@ void Kernel::Impl::runOnDevice(const runtime::CpuCall &call) {
 }
 
 void Kernel::Impl::enqueue(const runtime::CpuCall &call, void *stream) {
-  translated([&] { cuda->enqueue(call, static_cast<runtime::cuda::Stream>(stream), core->pool); });
+  auto queue = static_cast<runtime::cuda::Stream>(stream);
+  translated([&] { cuda->enqueue(call, queue, core->pool); });
+  if (!call.progress)
+    return;
+  translated([&] {
+    runtime::CurrentDevice current(*device);
+    device->driver().check(device->call().cuStreamSynchronize(queue), "running kernels");
+  });
+  (*call.progress)(1);
 }
 
 void Kernel::Impl::checkPlaces(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs) const {

@@ -275,13 +275,13 @@ void Kernel::operator()(const std::vector<Array> &outputs, const std::vector<Con
 }
 
 void Kernel::enqueue(const std::vector<Array> &outputs, const std::vector<ConstArray> &inputs, void *stream,
-                     const Ranges *ranges) const {
+                     const Ranges *ranges, const Progress *progress) const {
   CallShape shape = impl->checkInputs(inputs);
   impl->checkOutputs(outputs, shape);
   if (ranges)
     impl->checkRanges(*ranges, shape);
   impl->checkPlaces(outputs, inputs);
-  PlainCall call(outputs, inputs, shape, impl->core->threads, ranges);
+  PlainCall call(outputs, inputs, shape, impl->core->threads, ranges, progress);
   impl->enqueue(call.get(), stream);
 }
 

@@ -101,6 +101,8 @@ private:
   /// Runs `action`; if it fails, waits for what the stream has to do, since that may read what the host lets go.
   template <typename Action>
   void waiting(const DeviceStream &stream, Action action) const;
+  /// Tells that the pairs of `piece` are done.
+  void tell(const Piece &piece);
 
   CudaModule &module;
   const Artifact &artifact;
@@ -108,6 +110,7 @@ private:
   ThreadPool &pool;
   const int64_t batches;
   int tried = 0;
+  double done = 0, told = 0; ///< parts of all pairs: in this try, and told in any
 };
 
 } // namespace
@@ -159,6 +162,7 @@ int64_t Transfer::bytesOf(const Piece &piece, Axis axis) const {
 //===----------------------------------------------------------------------===//
 
 void Transfer::runWithin(int64_t budget) {
+  done = 0;
   Piece whole = {-1, 0, call.rows, 0, call.columns};
   if (artifact.isProgram() ||
       bytesOf(whole, Axis::Row) + bytesOf(whole, Axis::Column) + bytesOf(whole, Axis::Parameter) <= budget)
@@ -197,6 +201,18 @@ void Transfer::runWithin(int64_t budget) {
   }
 }
 
+void Transfer::tell(const Piece &piece) {
+  if (!call.progress)
+    return;
+  auto share = [](int64_t part, int64_t all) { return static_cast<double>(part) / static_cast<double>(all); };
+  // Where there are no pairs, one piece is all.
+  done += (piece.batch < 0 ? 1 : share(1, batches)) *
+          (call.rows > 0 ? share(piece.endRow - piece.firstRow, call.rows) : 1) *
+          (call.columns > 0 ? share(piece.endColumn - piece.firstColumn, call.columns) : 1);
+  if (done > told)
+    (*call.progress)(told = std::min(done, 1.0));
+}
+
 template <typename Action>
 void Transfer::waiting(const DeviceStream &stream, Action action) const {
   try {
@@ -229,6 +245,7 @@ void Transfer::runRows(const Piece &piece, int64_t rowsAtOnce) {
       withCall(part, arrays, results, [&](const CpuCall &own) { module.enqueue(own, stream.get(), pool); });
       download(part, results, stream);
     });
+    tell(part);
   }
 }
 
@@ -269,6 +286,7 @@ void Transfer::runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t column
         if (window.end == call.columns)
           download(part, results, stream);
       });
+      tell(part);
     }
   }
 }

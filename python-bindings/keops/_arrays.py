@@ -27,7 +27,7 @@ class Arrays(Protocol):
         """Such as "float32"."""
 
     def device(self, array: Any) -> Hashable:
-        """Where the array is; None for the processor's memory."""
+        """Where the array is."""
 
     def vector(self, values: Sequence, dtype: str, like: Any) -> Any:
         """Python numbers as an array of shape ``(len(values),)``, on the device of the array ``like`` unless that is

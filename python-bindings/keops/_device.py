@@ -1,10 +1,99 @@
 # Part of the Keops project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""What libraries of arrays on a GPU do each in its own way. Nothing here imports one: an array is there, so its library
-is."""
+"""Arrays on a GPU: views of them that any library's arrays have, and what libraries do each in its own way. Nothing here
+imports one: an array is there, so its library is."""
 
 import sys
-from typing import Any, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+from keops import _keops
+
+
+class View:
+    """Elements of an array of a GPU, as basic indexing names them, whatever the library of that can do.
+
+    :ivar owner: the array; its memory is asked for when it is read, so that readers wait for what is written meanwhile.
+    :ivar dtype: such as "float32".
+    :ivar strides: in bytes.
+    """
+
+    __slots__ = ("owner", "dtype", "shape", "strides", "_offset", "_memory")
+
+    def __init__(self, owner: Any, dtype: str, shape: Tuple[int, ...], strides: Tuple[int, ...], offset: int = 0):
+        self.owner = owner
+        self.dtype = dtype
+        self.shape = shape
+        self.strides = strides
+        self._offset = offset
+        self._memory: Any = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def __cuda_array_interface__(self) -> Dict[str, Any]:
+        address, _, _, _, is_read_only, self._memory = _describe(self.owner)
+        return {"shape": self.shape, "strides": self.strides, "typestr": _TYPES[self.dtype],
+                "data": (address + self._offset, is_read_only), "version": 3}
+
+    def __getitem__(self, index: Any) -> "View":
+        index = index if isinstance(index, tuple) else (index, )
+        if Ellipsis in index:
+            place = index.index(Ellipsis)
+            missing = self.ndim - sum(entry is not None and entry is not Ellipsis for entry in index)
+            index = index[:place] + (slice(None), ) * missing + index[place + 1:]
+        shape, strides, offset, axis = [], [], self._offset, 0
+        for entry in index:
+            if entry is None:
+                shape.append(1)
+                strides.append(0)
+                continue
+            if isinstance(entry, slice):
+                begin, end, step = entry.indices(self.shape[axis])
+                shape.append(len(range(begin, end, step)))
+                strides.append(step * self.strides[axis])
+                offset += begin * self.strides[axis] if shape[-1] else 0
+            else:
+                offset += range(self.shape[axis])[entry] * self.strides[axis]
+            axis += 1
+        return View(self.owner, self.dtype, (*shape, *self.shape[axis:]), (*strides, *self.strides[axis:]), offset)
+
+    def spread(self, shape: Tuple[int, ...]) -> "View":
+        """The one element, at all places of an array of this shape."""
+        return View(self.owner, self.dtype, shape, (0, ) * len(shape), self._offset)
+
+    reshape = spread
+
+    def __repr__(self) -> str:
+        return f"View({type(self.owner).__module__}.{type(self.owner).__name__}, shape={self.shape}, dtype={self.dtype})"
+
+
+_TYPES = {"float16": "<f2", "float32": "<f4", "float64": "<f8", "int64": "<i8", "complex64": "<c8", "complex128": "<c16"}
+
+
+def _describe(array: Any) -> Any:
+    return _keops.describe_device_array(array, "x")
+
+
+def view(array: Any) -> Optional[View]:
+    """All elements of an array of a GPU; None of other objects.
+
+    :raises TypeError: its memory is not handed over, or holds other numbers than kernels know.
+    """
+    if isinstance(array, View):
+        return array
+    found = _describe(array)
+    if found is None:
+        return None
+    _, dtype, shape, strides, _, _ = found
+    if dtype not in _TYPES:
+        raise TypeError(f"x: expected an array of a GPU of {', '.join(_TYPES)}, got {dtype}")
+    return View(array, dtype, shape, strides)
+
+
+def _owner(array: Any) -> Any:
+    return array.owner if isinstance(array, View) else array
 
 
 def _library(like: Any) -> str:
@@ -14,11 +103,17 @@ def _library(like: Any) -> str:
     return type(like).__module__.partition(".")[0]
 
 
+def _unknown(what: str, like: Any) -> TypeError:
+    return TypeError(f"{what}, because Keops does not know how {type(like).__name__} of {type(like).__module__} are made; "
+                     "those of torch and cupy need none")
+
+
 def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
     """A new array on the device of ``like``, of the same library, not initialised.
 
     :raises TypeError: the library is not known.
     """
+    like = _owner(like)
     library = _library(like)
     if library == "torch":
         torch = sys.modules["torch"]
@@ -26,8 +121,23 @@ def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
     if library == "cupy":
         with like.device:
             return sys.modules["cupy"].empty(shape, dtype)
-    raise TypeError(f"out: expected arrays for the results, because Keops does not know how {type(like).__name__} of "
-                    f"{type(like).__module__} are made; those of torch and cupy need none")
+    raise _unknown("out: expected arrays for the results", like)
+
+
+def vector(values: Sequence, dtype: str, like: Any) -> Any:
+    """Python numbers as an array of shape ``(len(values),)``, on the device of ``like`` and of the same library.
+
+    :raises TypeError: the library is not known.
+    """
+    like = _owner(like)
+    library = _library(like)
+    if library == "torch":
+        torch = sys.modules["torch"]
+        return torch.tensor(values, dtype=getattr(torch, dtype), device=like.device)
+    if library == "cupy":
+        with like.device:
+            return sys.modules["cupy"].array(values, dtype)
+    raise _unknown(f"expected an array on the GPU in the place of the numbers {', '.join(map(repr, values))}", like)
 
 
 def stream(arrays: Sequence[Any]) -> int:
@@ -36,6 +146,7 @@ def stream(arrays: Sequence[Any]) -> int:
 
     :raises ValueError: the arrays are computed on streams of their own.
     """
+    arrays = [_owner(array) for array in arrays]
     like = arrays[0]
     library = _library(like)
     if library == "torch":
@@ -51,6 +162,7 @@ def stream(arrays: Sequence[Any]) -> int:
 
 def number(like: Any) -> int:
     """The number of the device on which ``like`` lies."""
+    like = _owner(like)
     library = _library(like)
     if library == "torch":
         return like.device.index

@@ -16,7 +16,7 @@ class GenredBase:
                  dtype: Optional[str] = None, opt_arg: Optional[int] = None, formula2: Optional[str] = None,
                  cuda_type: Optional[str] = None, dtype_acc: str = "auto", use_double_acc: bool = False,
                  sum_scheme: str = "auto", enable_chunks: bool = True, rec_multVar_highdim: Any = False,
-                 use_fast_math: bool = True):
+                 use_fast_math: bool = True, precision: str = "exact"):
         complex_type = _options.find_complex_type(dtype)
         _options.warn_deprecated(dtype=None if complex_type else dtype, cuda_type=cuda_type)
         for option, text in (("formula", formula), ("formula2", formula2)):
@@ -31,9 +31,10 @@ class GenredBase:
         self.opt_arg = opt_arg
         self.formula2 = formula2
         self._dtype = complex_type
-        self._sums = (accumulator or "auto", False, sum_scheme)
+        # As the constructor takes them after those.
+        self._how = (accumulator or "auto", False, sum_scheme, True, False, True, precision)
         self._compile((kind.name, formula, complete, declarations, formula2, k, _options.check_axis(axis), accumulator,
-                       compensated), complex_type)
+                       compensated, _options.is_fast(precision)), complex_type)
         self.axis = self._compiled.axis
 
     def _compile(self, arguments: Tuple[Any, ...], complex_type: Optional[str]) -> None:
@@ -61,7 +62,7 @@ class GenredBase:
     def __reduce__(self) -> Tuple[Any, ...]:
         # Copies compile again, or find the code in the caches.
         return type(self), (self.formula, self.aliases, self.reduction_op, self.axis, self._dtype, self.opt_arg,
-                            self.formula2, None) + self._sums
+                            self.formula2, None) + self._how
 
 
 Reduction = TypeVar("Reduction", bound=GenredBase)

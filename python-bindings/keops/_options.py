@@ -8,6 +8,7 @@ import math
 import numbers
 import operator
 import re
+import sys
 import warnings
 from typing import Any, Callable, Iterable, List, Optional, Tuple
 
@@ -21,6 +22,14 @@ BACKENDS = ("auto", "CPU", "sim") + GPU_BACKENDS
 def refuse(option: str, expected: str, got: Any) -> ValueError:
     """The exception for an option that makes no sense."""
     return ValueError(f"{option}: expected {expected}, got {got!r}")
+
+
+def warn(message: str) -> None:
+    """A warning about the line of the program that called, whatever of this package and of PyTorch is in between."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("keops", "torch"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
 
 
 def unsupported(option: str, expected: str, got: Any) -> NotImplementedError:
@@ -86,6 +95,13 @@ def find_accumulator(kind: _keops.ReductionKind, reduction_op: str, dtype_acc: s
     return None if dtype_acc == "auto" else dtype_acc, sum_scheme == "kahan_scheme"
 
 
+def is_fast(precision: str) -> bool:
+    """Whether ``precision`` allows GPUs to compute distances by scalar products."""
+    if not isinstance(precision, str) or precision not in ("exact", "fast"):
+        raise refuse("precision", "'exact' or 'fast'", precision)
+    return precision == "fast"
+
+
 def find_complex_type(dtype: Any) -> Optional[str]:
     """The type of complex results that ``dtype`` asks for, if it does."""
     name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))
@@ -96,8 +112,7 @@ def warn_deprecated(**options: Any) -> None:
     """Warns about options that are accepted from older programs and have no effect."""
     for option, value in options.items():
         if value is not None:
-            warnings.warn(f"{option}={value!r} is deprecated and has no effect: the dtype of the arrays decides",
-                          stacklevel=3)
+            warn(f"{option}={value!r} is deprecated and has no effect: the dtype of the arrays decides")
 
 
 def find_target(backend: str, device_id: int) -> str:

@@ -3,10 +3,9 @@
 """Linear systems by conjugate gradients, on arrays of any library."""
 
 import math
-import warnings
 from typing import Any, Callable, Optional
 
-from keops import _options
+from keops import _options, _progress
 
 
 class SolverBase:
@@ -59,7 +58,10 @@ def conjugate_gradient(apply: Callable[[Any], Any], b: Any, eps: float, batches:
     residual = b
     size = dot(residual, residual)
     direction = residual
-    for _ in range(most):
+    residuals = _progress.Residuals(eps)
+    for iteration in range(most):
+        if residuals:
+            residuals.add(iteration, _reached(size, unknowns))
         # Of a system that has its solution, the step is 0.
         todo = ~(size <= target)
         if not bool(todo.any()):
@@ -76,11 +78,17 @@ def conjugate_gradient(apply: Callable[[Any], Any], b: Any, eps: float, batches:
         before, size = size, dot(residual, residual)
         direction = residual + (size / (before + (before == 0))) * direction
     else:
+        if residuals:
+            residuals.add(most, _reached(size, unknowns))
         if not bool((size <= target).all()):
             _warn(size, unknowns, f"not there after {most} iterations; a larger alpha or eps would help")
     return a
 
 
+def _reached(size: Any, unknowns: int) -> float:
+    """The root mean square of the residual of the system that is farthest."""
+    return math.sqrt(float(size.max()) / unknowns)
+
+
 def _warn(size: Any, unknowns: int, why: str) -> None:
-    reached = math.sqrt(float(size.max()) / unknowns)
-    warnings.warn(f"linear system: expected a residual below eps, got {reached:.3g}: {why}", stacklevel=4)
+    _options.warn(f"linear system: expected a residual below eps, got {_reached(size, unknowns):.3g}: {why}")

@@ -108,7 +108,7 @@ bool ArrayView::tryHold(nb::handle object) {
 
 /// A NumPy array of the same memory; none if `object` is no array. Memory of a device is refused in the words of the
 /// library that owns it.
-nb::object ArrayView::shareForeign(nb::handle object, const std::function<std::string()> &what) {
+nb::object ArrayView::shareForeign(nb::handle object, const std::string &what) {
   NumPy &numpy = NumPy::get();
   if (PyObject_IsInstance(object.ptr(), numpy.ndarray.ptr()) == 1)
     return {};
@@ -121,10 +121,20 @@ nb::object ArrayView::shareForeign(nb::handle object, const std::function<std::s
     // Scalars have memory too.
     return nb::cast<int>(array.attr("ndim")) > 0 ? array : nb::object();
   } catch (nb::python_error &error) {
-    raise(PyExc_TypeError, what() + ": expected an array whose memory NumPy can share, got " +
+    std::string reason = nb::cast<std::string>(nb::str(error.value()));
+    raise(PyExc_TypeError, what + ": expected an array whose memory NumPy can share, got " +
                                nb::cast<std::string>(nb::str(object.type().attr("__name__"))) +
-                               ", which says: " + nb::cast<std::string>(nb::str(error.value())));
+                               ", which says: " + reason.substr(0, reason.find('\n')));
   }
+}
+
+void ArrayView::holdForeign(nb::handle object, const std::string &what) {
+  nb::object array = shareForeign(object, what);
+  if (array.is_valid() && tryHold(array))
+    return;
+  // Bytes are no array of numbers; other libraries have arrays of other numbers.
+  bool isArray = array.is_valid() && PyObject_HasAttrString(object.ptr(), "__dlpack__") == 1;
+  refuse(isArray ? nb::handle(array) : object, Library::NumPy, what);
 }
 
 void ArrayView::refuse(nb::handle object, Library library, const std::string &what) {

@@ -19,7 +19,6 @@
 
 #include <nanobind/nanobind.h>
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -65,8 +64,8 @@ public:
   void holdShared(nanobind::handle object, Library library, What &&what) {
     if (library != Library::NumPy)
       hold(object, library, what);
-    else if (!tryHold(object) && !tryHoldForeign(object, what))
-      refuse(object, library, what());
+    else if (!tryHold(object))
+      holdForeign(object, what());
   }
 
   DType type() const { return elementType; }
@@ -74,10 +73,14 @@ public:
   int device() const { return deviceNumber; }
   int ndim() const { return buffer.ndim; }
   int64_t shape(int axis) const { return buffer.shape[axis]; }
+  /// In bytes.
+  int64_t stride(int axis) const { return buffer.strides[axis]; }
   bool isWriteable() const { return !buffer.readonly; }
   /// "(5, 3)".
   std::string shapeText() const;
   void *data() const { return buffer.buf; }
+  /// Of an array of a GPU: what keeps its memory.
+  nanobind::object memory() const { return tensor; }
   /// The addresses between which all elements lie; both 0 if there are none.
   std::pair<uintptr_t, uintptr_t> extent() const;
   /// As a kernel needs it: complex numbers are two real ones.
@@ -97,12 +100,8 @@ private:
   bool tryHoldTensor(nanobind::handle object);
   bool tryHoldDevice(nanobind::handle object);
   bool tryHoldPack(nanobind::handle object);
-  template <typename What>
-  bool tryHoldForeign(nanobind::handle object, What &&what) {
-    nanobind::object array = shareForeign(object, what);
-    return array.is_valid() && tryHold(array);
-  }
-  static nanobind::object shareForeign(nanobind::handle object, const std::function<std::string()> &what);
+  void holdForeign(nanobind::handle object, const std::string &what);
+  static nanobind::object shareForeign(nanobind::handle object, const std::string &what);
   [[noreturn]] static void refuse(nanobind::handle object, Library library, const std::string &what);
 
   /// Describes what lies at `data`; `layout` has its sizes and then its strides, in `unit` bytes.
@@ -130,6 +129,9 @@ std::pair<nanobind::object, void *> makeArray(const int64_t *shape, size_t ndim,
 
 /// True if `object` says that it lies on a GPU.
 bool isOnDevice(nanobind::handle object);
+/// What is to know of such an array, which messages call `what`: (address, dtype, sizes, strides in bytes, whether it
+/// is read-only, what keeps its memory); None of other objects.
+nanobind::object describeDeviceArray(nanobind::handle object, const std::string &what);
 /// The number of the GPU of such an array, and the stream on which the library of a tuple of them computes.
 int deviceNumberOf(nanobind::handle like);
 void *streamOf(nanobind::handle arrays);
@@ -146,6 +148,7 @@ void copyInto(nanobind::handle destination, nanobind::handle source, Library lib
 
 /// Finds what calls need in the module `torch`.
 void loadTorch();
+bool isTensor(nanobind::handle object);
 [[noreturn]] void refuseTensor(nanobind::handle object, const std::string &what);
 /// On the device of the tensor `like`.
 std::pair<nanobind::object, void *> makeTensor(const int64_t *shape, size_t ndim, DType type, nanobind::handle like);

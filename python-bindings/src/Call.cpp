@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Call.h"
+#include "Destination.h"
 #include "Engine.h"
 #include "Progress.h"
 
@@ -37,10 +38,11 @@ static constexpr const char *kProcessor = "host", *kSimulator = "sim", *kAnyGPU 
 
 Callable::Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
                    std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-                   std::optional<std::string> accumulator, bool compensated,
+                   std::optional<std::string> accumulator, bool compensated, bool isFast,
                    const std::optional<std::string> &complexType)
     : reductions{{name, Formula::parse(formula, aliases), axis == 1 ? Over::Columns : Over::Rows, k, nullptr, {}}},
-      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated) {
+      declarations(std::move(declarations)), accumulator(std::move(accumulator)), compensated(compensated),
+      precision(isFast ? Precision::Fast : Precision::Exact) {
   Reduction &reduction = reductions.front();
   if (complexType)
     this->complexType = *complexType == runtime::nameOf(DType::C64) ? DType::C64 : DType::C128;
@@ -65,7 +67,7 @@ Callable::Callable(const Callable &base, std::vector<Reduction> reductions, std:
                    std::vector<std::string> declarations)
     : reductions(std::move(reductions)), places(std::move(places)), declarations(std::move(declarations)),
       // What a sum of derivatives adds is not what an extremum compares.
-      accumulator(base.accumulator), compensated(base.compensated) {}
+      accumulator(base.accumulator), compensated(base.compensated), precision(base.precision) {}
 
 std::unique_ptr<Callable> Callable::derived(const std::vector<Place> &arguments,
                                             const std::vector<std::vector<Step>> &chains) const {
@@ -113,7 +115,7 @@ const Kernel &Callable::kernelFor(DType type, const std::string &target) {
   std::unique_ptr<const Kernel> &slot = target.empty() ? kernels[static_cast<int>(type)] : otherKernels[{target, type}];
   if (slot)
     return *slot;
-  auto made = std::make_unique<const Kernel>(compile(reductions, type, sumsFor(type), target));
+  auto made = std::make_unique<const Kernel>(compile(reductions, type, sumsFor(type), precision, target));
   // Another thread may have come first while this one compiled; its kernel may be running.
   if (!slot)
     slot = std::move(made);
@@ -210,8 +212,6 @@ void Callable::checkTypes(const std::vector<ArrayView> &views) const {
                                runtime::nameOf(*complexType) + ", got " + runtime::nameOf(views[0].type()) + " in " +
                                describe(0));
 }
-
-static std::string deviceText(int device) { return device < 0 ? "cpu" : "cuda:" + std::to_string(device); }
 
 /// All tensors lie in one memory. Where other arrays of a GPU lie, the driver says.
 void Callable::checkDevices(const std::vector<ArrayView> &views) const {
@@ -324,87 +324,6 @@ std::vector<int64_t> Callable::resultShape(const ResultInfo &result, const Sizes
   return shape;
 }
 
-namespace {
-
-/// One array that the user gave to write a result into. Where a kernel cannot
-/// write to it directly, because it is strided or holds arguments, a new array
-/// takes its place and is copied at the end.
-class Destination {
-public:
-  /// `shapeFor` gives the result's shape in elements of a type, and `mayPair`
-  /// says that complex elements may take its components in pairs.
-  template <typename ShapeFor>
-  Destination(nb::handle given, const std::string &what, const ShapeFor &shapeFor, DType type, bool mayPair,
-              const std::vector<ArrayView> &arguments, Library library, nb::handle like)
-      : given(given), library(library) {
-    view.hold(given, library, [&] { return what; });
-    std::vector<int64_t> shape = shapeFor(type);
-    if (mayPair && runtime::partsOf(view.type()) == 2 && runtime::realType(view.type()) == type &&
-        shape.back() % 2 == 0) {
-      type = view.type();
-      shape = shapeFor(type);
-    }
-    elementType = type;
-    std::string found = view.shapeText(), expected = shapeText(shape.data(), shape.size());
-    if (view.type() != type)
-      raise(PyExc_TypeError,
-            what + ": expected dtype " + runtime::nameOf(type) + ", got " + runtime::nameOf(view.type()));
-    if (found != expected)
-      raise(PyExc_ValueError, what + ": expected an array of shape " + expected + ", got shape " + found);
-    if (view.device() != arguments[0].device())
-      raise(PyExc_ValueError, what + ": expected a tensor on the device " + deviceText(arguments[0].device()) +
-                                  " as argument 0, got one on " + deviceText(view.device()));
-    if (!view.isWriteable())
-      raise(PyExc_ValueError, what + ": expected a writeable array, got one that is read-only");
-    isDirect = view.isContiguous() && view.isAligned() &&
-               std::none_of(arguments.begin(), arguments.end(), [&](const ArrayView &argument) {
-                 auto [begin, end] = view.extent();
-                 auto [otherBegin, otherEnd] = argument.extent();
-                 return begin < otherEnd && otherBegin < end;
-               });
-    if (!isDirect && library == Library::Device)
-      raise(PyExc_ValueError,
-            what + ": expected a contiguous array that shares no memory with the arguments, as it lies on "
-                   "a GPU, got one that does not");
-    if (!isDirect)
-      std::tie(made, memory) = makeArray(shape.data(), shape.size(), type, library, like);
-  }
-
-  DType type() const { return elementType; }
-  void *data() const { return isDirect ? view.data() : memory; }
-  void finish() const {
-    if (!isDirect)
-      copyInto(given, made, library);
-  }
-
-private:
-  nb::handle given;
-  Library library;
-  ArrayView view;
-  nb::object made;
-  void *memory = nullptr;
-  DType elementType = DType::F32;
-  bool isDirect = true;
-};
-
-} // namespace
-
-/// The arrays in `out` for `count` results.
-static std::vector<nb::handle> splitOut(nb::handle out, size_t count, Library library) {
-  if (count == 1)
-    return {out};
-  if (!PyTuple_Check(out.ptr()) && !PyList_Check(out.ptr()))
-    raise(PyExc_TypeError, "out: expected a tuple of " + std::to_string(count) +
-                               (library == Library::Torch ? " tensors, got " : " NumPy arrays, got ") +
-                               nb::cast<std::string>(nb::str(out.type().attr("__name__"))));
-  std::vector<nb::handle> arrays;
-  for (nb::handle array : out)
-    arrays.push_back(array);
-  if (arrays.size() != count)
-    raise(PyExc_ValueError, "out: expected " + std::to_string(count) + " arrays, got " + std::to_string(arrays.size()));
-  return arrays;
-}
-
 //===----------------------------------------------------------------------===//
 // The call
 //===----------------------------------------------------------------------===//
@@ -462,6 +381,12 @@ std::string Callable::describeCode(const std::string &type, const std::string &p
   raise(PyExc_ValueError, std::string("dtype: expected float16, bfloat16, float32 or float64, got '") + type + "'");
 }
 
+void Callable::checkOut(nb::handle out, const std::vector<nb::object> &results) const {
+  std::vector<nb::handle> given = splitOut(out, results.size(), Library::Torch);
+  for (size_t n = 0; n < results.size(); ++n)
+    checkTensorOut(given[n], results[n], nameOfOut(n, results.size()), /*mayPair=*/reduction().k == 0);
+}
+
 nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges, Library library, std::string target) {
   size_t count = arguments.size();
   if (count != declarations.size())
@@ -498,10 +423,14 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     inputs.push_back(views[position].toEngine(coreAxes(kernel.arguments()[position]), copies));
   HeldRanges held(ranges, library == Library::Device ? Library::NumPy : library);
   auto compute = [&](const std::vector<Array> &outputs) {
-    if (onGPU.is_valid())
-      kernel.enqueue(outputs, inputs, streamOf(arguments), held.get());
-    else
-      run(kernel, outputs, inputs, sizes, held.get(), !target.empty());
+    if (!onGPU.is_valid())
+      return run(kernel, outputs, inputs, sizes, held.get(), !target.empty());
+    void *stream = streamOf(arguments);
+    const Progress *watcher = watcherOfThisThread();
+    std::optional<nb::gil_scoped_release> release;
+    if (watcher)
+      release.emplace();
+    kernel.enqueue(outputs, inputs, stream, held.get(), watcher);
   };
 
   const std::vector<ResultInfo> &results = kernel.results();
@@ -511,10 +440,11 @@ nb::object Callable::call(nb::tuple arguments, nb::handle out, nb::handle ranges
     std::vector<nb::handle> given = splitOut(out, results.size(), library);
     std::vector<std::unique_ptr<Destination>> destinations;
     for (size_t n = 0; n < results.size(); ++n) {
-      std::string what = results.size() == 1 ? "out" : "out[" + std::to_string(n) + "]";
-      auto shapeFor = [&](DType type) { return resultShape(results[n], sizes, type); };
-      destinations.push_back(std::make_unique<Destination>(given[n], what, shapeFor, resultType(results[n]),
-                                                           reduction().k == 0, views, library, onGPU));
+      DType expected = resultType(results[n]);
+      destinations.push_back(std::make_unique<Destination>(
+          given[n], nameOfOut(n, results.size()),
+          Destination::Result{expected, resultShape(results[n], sizes, expected), /*mayPair=*/reduction().k == 0},
+          views, library, onGPU));
       DType type = destinations.back()->type();
       outputs.push_back({destinations.back()->data(), sizes.rowsOf(results[n].axis),
                          results[n].dim / runtime::partsOf(type), type, sizes.batch});

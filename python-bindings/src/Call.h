@@ -34,11 +34,13 @@ public:
   /// Parses the formulas. `aliases` declare all arguments, `declarations` are
   /// what messages call them, in order of position. `accumulator` is the type
   /// that sums must be accumulated in, if the caller minds; `compensated` asks
-  /// for sums that keep track of their rounding errors, and `complexType` for
-  /// results of that type, "complex64" or "complex128", instead of pairs of reals.
+  /// for sums that keep track of their rounding errors, `isFast` for expanded
+  /// distances on GPUs, and `complexType` for results of that type, "complex64" or "complex128", instead of pairs of
+  /// reals.
   Callable(const std::string &name, const std::string &formula, std::vector<std::string> aliases,
            std::vector<std::string> declarations, const std::optional<std::string> &weight, int64_t k, int axis,
-           std::optional<std::string> accumulator, bool compensated, const std::optional<std::string> &complexType);
+           std::optional<std::string> accumulator, bool compensated, bool isFast,
+           const std::optional<std::string> &complexType);
 
   /// An argument or a result: 0 where it has a row for each i, 1 for each j, 2 for a parameter; and its dimension.
   using Place = std::pair<int, int64_t>;
@@ -61,6 +63,10 @@ public:
   /// are copied.
   nanobind::object call(nanobind::tuple arguments, nanobind::handle out, nanobind::handle ranges, Library library,
                         std::string target = "");
+
+  /// Whether tensors of `out` can take the values of `results`, which a call gave for them; throws if not, in the words
+  /// that a call has for its own `out`.
+  void checkOut(nanobind::handle out, const std::vector<nanobind::object> &results) const;
 
   /// What the compiler says about the code for arguments of `type`: its schedule
   /// and cost if `phase` is "explain", else the program after that phase.
@@ -110,6 +116,7 @@ private:
   std::vector<std::string> declarations;
   const std::optional<std::string> accumulator;
   const bool compensated;
+  const Precision precision;
   /// The type of results that are complex.
   std::optional<DType> complexType;
   /// For each type of real numbers. Written once, under the interpreter's lock.

@@ -133,6 +133,20 @@ bool ArrayView::tryHoldDevice(nb::handle object) {
   return true;
 }
 
+nb::object keops::python::describeDeviceArray(nb::handle object, const std::string &what) {
+  if (!isOnDevice(object))
+    return nb::none();
+  ArrayView view;
+  view.hold(object, Library::Device, [&] { return what; });
+  nb::list shape, strides;
+  for (int axis = 0; axis < view.ndim(); ++axis) {
+    shape.append(view.shape(axis));
+    strides.append(view.stride(axis));
+  }
+  return nb::make_tuple(reinterpret_cast<uintptr_t>(view.data()), runtime::nameOf(view.type()), nb::tuple(shape),
+                        nb::tuple(strides), !view.isWriteable(), view.memory());
+}
+
 void keops::python::refuseDeviceArray(nb::handle object, const std::string &what) {
   std::string name = nb::cast<std::string>(nb::str(object.type().attr("__name__")));
   if (!isOnDevice(object))

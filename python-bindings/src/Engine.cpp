@@ -94,7 +94,7 @@ int keops::python::countGPUs() {
   }
 }
 
-Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums,
+Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType type, Sums sums, Precision precision,
                               const std::string &target) {
   std::shared_ptr<Engine> engine = ::engine();
   nb::gil_scoped_release release;
@@ -102,8 +102,10 @@ Kernel keops::python::compile(const std::vector<Reduction> &reductions, DType ty
   std::shared_lock<std::shared_mutex> lock(compilations());
   CompileOptions options;
   options.sums = sums;
-  if (!target.empty())
+  if (!target.empty()) {
     options.target = target;
+    options.precision = precision;
+  }
   return engine->compile(reductions, type, options);
 }
 

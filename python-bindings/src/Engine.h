@@ -20,7 +20,9 @@ namespace keops::python {
 
 /// Compiles with the engine of this process, or finds in its caches. Call with
 /// the interpreter's lock; it is released meanwhile. An empty target is the processor. Throws keops::Error.
-Kernel compile(const std::vector<Reduction> &reductions, DType type, Sums sums, const std::string &target = "");
+/// Precision is for GPUs: on the processor there is one code for both.
+Kernel compile(const std::vector<Reduction> &reductions, DType type, Sums sums, Precision precision,
+               const std::string &target = "");
 
 /// Compiles the variant of `kernel` that a call with these inputs will run, in the same way.
 void prepare(const Kernel &kernel, const std::vector<ConstArray> &inputs, const Ranges *ranges);

@@ -35,6 +35,10 @@ NB_MODULE(_keops, module) {
              "Forgets compiled kernels, and keeps further ones in a folder, or in the usual one if that is empty.");
   module.def("cache_folder", &cacheFolder, "Where compiled kernels are kept.");
   module.def("count_gpus", &countGPUs, "How many GPUs there are to compute on.");
+  module.def(
+      "describe_device_array", &describeDeviceArray, "array"_a.none(), "what"_a,
+      "(address, dtype, sizes, strides in bytes, is read-only, what keeps its memory) of an array of a GPU, which "
+      "messages call `what`; None of other objects.");
   module.def("load_torch", &loadTorch,
              "Makes calls with tensors possible; to be called when no other thread makes some.");
   module.def("watch", &watch, "callback"_a, "function"_a,
@@ -78,10 +82,10 @@ NB_MODULE(_keops, module) {
 
   nb::class_<Callable>(module, "Callable", "A reduction, compiled when first called with arrays of some dtype.")
       .def(nb::init<const std::string &, const std::string &, std::vector<std::string>, std::vector<std::string>,
-                    const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool,
+                    const std::optional<std::string> &, int64_t, int, std::optional<std::string>, bool, bool,
                     const std::optional<std::string> &>(),
            "name"_a, "formula"_a, "aliases"_a, "declarations"_a, "weight"_a.none(), "k"_a, "axis"_a,
-           "accumulator"_a.none(), "compensated"_a, "complex_type"_a.none())
+           "accumulator"_a.none(), "compensated"_a, "is_fast"_a, "complex_type"_a.none())
       .def_prop_ro("axis", &Callable::axis, "The index that is reduced: 0 for i, 1 for j.")
       .def("describe_code", &Callable::describeCode, "dtype"_a, "phase"_a,
            "The schedule and cost of the code for arrays of a dtype ('explain'), or the program after a phase.")
@@ -99,6 +103,8 @@ NB_MODULE(_keops, module) {
           },
           "arguments"_a, "out"_a.none(), "ranges"_a.none(), "target"_a = "",
           "The same for PyTorch tensors, without their derivatives.")
+      .def("check_out", &Callable::checkOut, "out"_a, "results"_a,
+           "Raises what a call would, if the tensors `out` cannot take the values of these.")
       .def("derived", &Callable::derived, "arguments"_a, "chains"_a,
            "Derivatives, one result for each chain of (is a tangent, number of the variable, number of the direction), "
            "of arguments (place, dimension), where the place is 0 for i, 1 for j, 2 for a parameter.")

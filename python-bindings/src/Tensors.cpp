@@ -91,6 +91,7 @@ nb::object ask(nb::handle object, const nb::object &name) {
 } // namespace
 
 void keops::python::loadTorch() { Torch::get(); }
+bool keops::python::isTensor(nb::handle object) { return Torch::get().isTensor(object); }
 
 /// The address, type, sizes and strides of a tensor, and the number of the GPU that it lies on, -1 if it is the
 /// processor's, by Python's methods; false if it has none.

@@ -41,11 +41,11 @@ GENRED = [
     ("__init__",
      "(self, formula, aliases, reduction_op='Sum', axis=0, dtype=None, opt_arg=None, formula2=None, cuda_type=None, "
      "dtype_acc='auto', use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=False, "
-     "use_fast_math=True)",
+     "use_fast_math=True, precision='exact')",
      {f"Genred({KERNEL}, ('x = Vi(3)', 'y = Vj(3)', 'b = Vj(2)'), 'Sum', 1)(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred({KERNEL}, {ALIASES})(x_, y_, b_)": "(K*b).sum(0)",
       f"Genred({KERNEL}, {ALIASES}, axis=1, dtype_acc='float64', sum_scheme='kahan_scheme', enable_chunks=False, "
-      "rec_multVar_highdim=1, use_fast_math=False)(x_, y_, b_)": "(K*b).sum(1)",
+      "rec_multVar_highdim=1, use_fast_math=False, precision='fast')(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred({KERNEL}, {ALIASES}, axis=1, use_double_acc=True, sum_scheme='block_sum')(x_, y_, b_)": "(K*b).sum(1)",
       f"Genred('x*y', {ALIASES}, 'KMin', 1, opt_arg=2)(x_, y_, b_)": "reduced('KMin', x*y, 1, 2)",
       f"Genred('SqDist(x,y)', {ALIASES}, 'LogSumExp', 1, formula2='Square(b)')(x_, y_, b_)":
@@ -72,14 +72,14 @@ for _kind in ("ArgKMin", "KMin_ArgKMin"):
 KERNEL_SOLVE = [
     ("__init__", {"numpy": "(self, formula, aliases, varinvalias, axis=0, dtype=None, opt_arg=None, dtype_acc='auto', "
                            "use_double_acc=False, sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, "
-                           "use_fast_math=True)",
+                           "use_fast_math=True, precision='exact')",
                   "torch": "(self, formula, aliases, varinvalias, axis=0, dtype_acc='auto', use_double_acc=False, "
                            "sum_scheme='auto', enable_chunks=True, rec_multVar_highdim=None, dtype=None, cuda_type=None, "
-                           "use_fast_math=True)"},
+                           "use_fast_math=True, precision='exact')"},
      {f"KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM}, use_double_acc=True)(x_, x_, A_, alpha=0.5, eps=1e-12)": SOLUTION,
       "KernelSolve('Exp(-SqDist(x,y))*Var(2,6,1)', ['x = Vi(3)', 'y = Vj(3)'], 'Var(2,6,1)', axis=1)(x_, x_, A_, alpha=0.5, eps=1e-12)":
       SOLUTION}),
-    ("__call__", "(self, *args, backend='auto', device_id=-1, alpha=1e-10, eps=1e-06, ranges=None)",
+    ("__call__", "(self, *args, backend='auto', device_id=-1, alpha=1e-10, eps=1e-06, ranges=None, progress=False)",
      {f"KernelSolve('Exp(-SqDist(x,y))*a', {SYSTEM})(x_, x_, A_, backend='CPU', device_id=0, alpha=0.5, eps=1e-12)":
       SOLUTION,
       "KernelSolve('Exp(-SqDist(x,y))*a', ['x = Vi(3)', 'y = Vj(3)', 'a = Vi(6)'], 'a')(x_, x_, A_, alpha=0.5, eps=1e-12)": SOLUTION}),

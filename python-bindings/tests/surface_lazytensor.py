@@ -36,6 +36,8 @@ LAZYTENSOR = [
     ("ranges", "property",
      {"[x.ranges, setattr(x, 'ranges', ranges_), (x-y).ranges is ranges_]": "[None, None, True]"}),
     ("backend", "property", {"[x.backend, setattr(x, 'backend', 'CPU'), (x-y).backend]": "[None, None, 'CPU']"}),
+    ("precision", "property",
+     {"[x.precision, setattr(x, 'precision', 'fast'), (x-y).precision]": "[None, None, 'fast']"}),
     ("is_complex", "property", {"[x.is_complex, z.is_complex]": "[False, True]"}),
     ("dtype", "property", {"[x.dtype, z.dtype, LazyTensor(2.5).dtype]": "['float64', 'complex128', None]"}),
     ("shape", "property", {"[x.shape, y.shape, K.shape, z.shape]": "[(6, 1, 3), (1, 5, 3), (6, 5), (6, 1, 2)]"}),
@@ -159,7 +161,7 @@ LAZYTENSOR = [
                          "K.sum(axis=1, ranges=ranges_)": "(K*keep).sum(1)",
                          "K.sum(axis=0, ranges=ranges_)": "(K*keep).sum(0)",
                          "K.sum(axis=1, use_double_acc=True, sum_scheme='auto', enable_chunks=False, use_fast_math=False, "
-                         "backend='CPU', device_id=0)": "K.sum(1)", "K.sum(1, dtype_acc='float64')": "K.sum(1)"}),
+                         "backend='CPU', device_id=0)": "K.sum(1)", "K.sum(1, dtype_acc='float64', precision='fast')": "K.sum(1)"}),
     ("sum_reduction", WITH_AXIS, {"(x-y).sum_reduction(axis=0)": "reduced('Sum', x-y, 0)"}),
     ("logsumexp", "(self, axis=None, dim=None, weight=None, **kwargs)",
      {"K.logsumexp(axis=1)": "reduced('LogSumExp', K)",

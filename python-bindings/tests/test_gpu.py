@@ -171,6 +171,117 @@ except ValueError as error:
     assert run(code).splitlines() == ["True 0", "expected arrays of one stream, as __cuda_array_interface__ names it"]
 
 
+@needs_double
+def test_a_bar_waits_for_the_end():
+    code = """
+from keops import _keops
+a, c, w, out = (DeviceArray(array) for array in (x, y, b, np.zeros((7, 1))))
+gauss(a, c, w, out=out)
+waits = driver.keops_cuda_double_calls(b"cuStreamSynchronize")
+_keops.watch(print, lambda: gauss(a, c, w, out=out))
+print(driver.keops_cuda_double_calls(b"cuStreamSynchronize") - waits)
+"""
+    assert run(code) == "1"
+
+
+# --- LazyTensors ------------------------------------------------------------------------------------------------------
+
+# A library whose arrays are made as those of CuPy are, and know no operation.
+CUPY = """
+import contextlib, sys, types
+from keops.numpy import KernelSolve, LazyTensor, Pm, Vi, Vj
+
+class Device(contextlib.nullcontext):
+    id = 0
+
+class CupyArray(DeviceArray):
+    __module__ = "cupy"
+
+    def __init__(self, array, **more):
+        super().__init__(array, **more)
+        self.device = Device()
+
+    def __getitem__(self, index):
+        return self.read()[index]
+
+cupy = types.ModuleType("cupy")
+cupy.empty = lambda shape, dtype: CupyArray(np.zeros(shape, dtype))
+cupy.array = lambda values, dtype: CupyArray(np.array(values, dtype))
+cupy.cuda = types.SimpleNamespace(get_current_stream=lambda device: types.SimpleNamespace(ptr=0))
+sys.modules["cupy"] = cupy
+"""
+
+
+@needs_double
+def test_lazytensors_of_arrays_of_a_device():
+    code = CUPY + """
+def same(make):
+    on_device, here = make(CupyArray), make(lambda array: array)
+    assert type(on_device) is CupyArray, type(on_device)
+    return np.allclose(on_device.read(), here)
+
+z = x + 1j * x[:, ::-1]
+print(same(lambda f: (-Vi(f(x)).sqdist(Vj(f(y)))).exp() @ f(b)),
+      same(lambda f: (-((LazyTensor(f(x[:, None])) - LazyTensor(f(y[None])))**2).sum(-1) / 0.3).exp().sum(axis=0)),
+      same(lambda f: (Vi(f(x)) * Pm(f(x[0])) | Vj(f(y))).logsumexp(axis=1, weight=Vj(f(b)))),
+      same(lambda f: (Vi(0, 3) - Vj(f(y))).sum(axis=1)(f(x))),
+      same(lambda f: (Vi(f(z)) * Vj(f(y))).sum(axis=1)),
+      same(lambda f: (LazyTensor(f(np.stack([x, 2 * x])[:, :, None])) | Vj(f(y))).max(axis=2)),
+      same(lambda f: Vi(f(x)).sqdist(Vj(f(y))).argKmin(3, axis=1)),
+      same(lambda f: (Vi(f(x)) - LazyTensor(f(y[None, 2:3]))).sum(axis=0)))
+v = CupyArray(b[:, 0])
+print(np.allclose((-Vi(CupyArray(x)).sqdist(Vj(CupyArray(y)))).exp() @ v, gauss(x, y, b)[:, 0]))
+print((Vi(CupyArray(x)) - Vj(CupyArray(y))).variables[0])
+"""
+    assert run(code).splitlines() == [" ".join(["True"] * 8), "True", "View(cupy.CupyArray, shape=(7, 3), dtype=float64)"]
+
+
+@needs_double
+def test_lazytensors_of_other_libraries():
+    code = CUPY + """
+for kind in (DeviceArray, PackedArray):
+    a, c, w, out = (kind(array, 1) for array in (x, y, b, np.zeros((7, 1))))
+    a.device_id = c.device_id = w.device_id = 1
+    kernel = (-Vi(a).sqdist(Vj(c))).exp()
+    print(kernel.shape, kernel.dtype, kernel.__matmul__(w, out=out) is out, np.allclose(out.read(), gauss(x, y, b)))
+strided = DeviceArray(x, shape=(7, 2), strides=(24, 16))
+result = DeviceArray(np.zeros((7, 2)))
+(Vi(strided) * 2).sum(axis=1, out=result)
+print(np.array_equal(result.read(), 2 * x[:, ::2]))
+"""
+    assert run(code).splitlines() == ["(7, 11) float64 True True"] * 2 + ["True"]
+
+
+# Of LazyTensors that are refused: an expression, and what the exception says.
+REFUSED_LAZY = [
+    ("Vi(DeviceArray(x)) - Vj(y)", "ValueError: Incompatible values for attribute device: 'cuda:0' and 'cpu'"),
+    ("(Vi(DeviceArray(x)) - Vj(DeviceArray(y))).sum(axis=1)", "TypeError: out: expected arrays for the results, because"),
+    ("(Vi(DeviceArray(x)) * 0.5).sum(axis=1)",
+     "TypeError: expected an array on the GPU in the place of the numbers 0.5, because Keops does not know how DeviceArray"),
+    ("Vi(DeviceArray(x.astype('u2')))", "TypeError: x: expected dtype float16, float32 or float64, or complex, got <u2"),
+    ("Vi(DeviceArray(x.astype('i8')))", "TypeError: x: expected an array of float16, bfloat16, float32, float64"),
+    ("Vi(DeviceArray(x, mask=DeviceArray(x)))", "TypeError: x: expected an array without a mask"),
+    ("Vi(DeviceArray(x[0]))", "ValueError: "),
+    ("(Vi(CupyArray(x)) | Vj(CupyArray(y))).solve(CupyArray(b))", "TypeError: argument 0: expected an array in the processor's memory"),
+    ("Vi(CupyArray(x)).sum(axis=0, backend='sim')", "ValueError: backend: expected 'auto' or 'GPU' for arrays that lie on a GPU"),
+]
+
+
+@needs_double
+def test_lazytensors_that_do_not_go_together():
+    code = CUPY + "".join(f"""
+try:
+    {expression}
+    print("nothing was refused")
+except Exception as error:
+    print(type(error).__name__ + ": " + str(error))
+""" for expression, _ in REFUSED_LAZY)
+    found = run(code).splitlines()
+    assert len(found) == len(REFUSED_LAZY), found
+    for (expression, words), sentence in zip(REFUSED_LAZY, found):
+        assert words in sentence, expression
+
+
 # Of calls that are refused: their arguments, and what the exception says.
 REFUSED = [
     ("DeviceArray(x), DeviceArray(y, 1), DeviceArray(b), out=DeviceArray(np.zeros((7, 1)))",

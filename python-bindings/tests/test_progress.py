@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keops import _keops
-from keops.numpy import Genred, Vi, Vj
+from keops.numpy import Genred, KernelSolve, Vi, Vj
 
 ALIASES = ["x = Vi(3)", "y = Vj(3)"]
 
@@ -22,7 +22,7 @@ class Bar:
     made = []
 
     def __init__(self, total, desc, bar_format):
-        self.total, self.desc, self.n, self.steps, self.closed = total, desc, 0, [], False
+        self.total, self.desc, self.n, self.steps, self.closed, self.notes = total, desc, 0, [], False, []
         self.thread = threading.get_ident()
         Bar.made.append(self)
 
@@ -36,6 +36,9 @@ class Bar:
         assert threading.get_ident() == self.thread and step >= 0
         self.n += step
         self.steps.append((time.perf_counter(), self.n))
+
+    def set_postfix_str(self, text, refresh):
+        self.notes.append(text)
 
 
 @pytest.fixture
@@ -96,8 +99,88 @@ def test_tensors(bars):
     reduction = TorchGenred("Exp(-SqDist(x,y))", ALIASES, axis=1)
     plain, found = reduction(x, y), reduction(x, y, progress=True)
     assert torch.equal(plain, found) and len(bars) == 1 and bars[0].n == pytest.approx(100)
+    # That gradient came along with the value, in the pass that had the bar.
     gradient, = torch.autograd.grad(found.sum(), x)
     torch.testing.assert_close(gradient, torch.autograd.grad(plain.sum(), x)[0], rtol=0, atol=0)
+    assert len(bars) == 1
+
+
+def check_descriptions(bars, *expected):
+    assert [bar.desc for bar in bars] == list(expected)
+    assert all(bar.closed and bar.n == pytest.approx(100) for bar in bars)
+    bars.clear()
+
+
+def test_derivatives_have_bars_of_their_own(bars):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    from keops.torch import Genred as TorchGenred
+    x, y, p = torch.rand(7, 3, requires_grad=True), torch.rand(9, 3, requires_grad=True), torch.rand(3, requires_grad=True)
+    reduction = TorchGenred("Exp(-SqDist(x,y))*p", [*ALIASES, "p = Pm(3)"], axis=1)
+
+    def gradients(progress):
+        value = reduction(x, y, p, progress=progress)
+        first = torch.autograd.grad(value.square().sum(), (x, y, p), create_graph=True)
+        return first, torch.autograd.grad(first[1].square().sum(), x)
+
+    plain = gradients(False)
+    assert not bars
+    for one, other in zip(gradients(True), plain):
+        assert all(map(torch.equal, one, other))
+    names = [bar.desc for bar in bars]
+    assert names[:4] == ["Sum", "Sum, gradient in argument 0", "Sum, gradient in argument 1", "Sum, gradient in argument 2"]
+    assert "Sum, gradient in argument 1, gradient in argument 1" in names[4:]
+    bars.clear()
+    torch.func.jvp(lambda x: reduction(x, y, p, progress=True), (x, ), (x, ))
+    assert [bar.desc for bar in bars] == ["Sum", "Sum, tangent in argument 0"]
+
+
+# --- Systems ----------------------------------------------------------------------------------------------------------
+
+SYSTEM = ("Exp(-SqDist(x,y))*a", [*ALIASES, "a = Vj(2)"], "a", 1)
+
+
+def test_systems_show_the_residual(bars):
+    x, b = draw(60), draw(60, 1)[:, :2].copy()
+    solve = KernelSolve(*SYSTEM)
+    found = solve(x, x, b, alpha=0.1, progress=True)
+    np.testing.assert_array_equal(found, solve(x, x, b, alpha=0.1))
+    np.testing.assert_array_equal((-Vi(x).sqdist(Vj(x))).exp().solve(b, alpha=0.1, progress=True), found)
+    for bar in bars:
+        parts = [part for _, part in bar.steps]
+        assert bar.desc == "Solve" and bar.closed and bar.n == pytest.approx(100)
+        assert parts == sorted(parts) and len([part for part in parts if 0 < part < 99]) > 3
+        first, last = bar.notes[0], bar.notes[-1]
+        size = np.sqrt((b.astype(float)**2).mean())
+        assert first == f"0 iterations, residual {size:.2g}"
+        assert int(last.split()[0]) == len(bar.notes) - 1 and float(last.rpartition(" ")[2]) <= 1e-6
+    assert len(bars) == 2
+
+
+def test_a_system_that_ends_early_does_not_show_the_end(bars):
+    x, b = draw(60), draw(60, 1)[:, :2].copy()
+    with pytest.warns(UserWarning, match="linear system: expected a residual below eps") as caught:
+        KernelSolve(*SYSTEM)(x, x, b, alpha=0, eps=0, progress=True)
+    assert bars[0].closed and bars[0].n < 100 and caught[0].filename == __file__
+
+
+def test_systems_of_batches_show_the_farthest(bars):
+    x, b = draw(60), np.stack([draw(60, 1)[:, :2], 1e-9 * draw(60, 2)[:, :2]])
+    KernelSolve(*SYSTEM)(x, x, b, alpha=0.1, progress=True)
+    assert bars[0].notes[0] == f"0 iterations, residual {np.sqrt((b[0].astype(float)**2).mean()):.2g}"
+    assert bars[0].n == pytest.approx(100)
+
+
+def test_derivatives_of_solutions(bars):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    from keops.torch import KernelSolve as TorchSolve
+    x, b = torch.from_numpy(draw(30)).requires_grad_(), torch.from_numpy(draw(30, 1)[:, :2].copy()).requires_grad_()
+    solve = TorchSolve(*SYSTEM)
+    y = x.detach().clone()
+    plain = torch.autograd.grad(solve(x, y, b, alpha=0.1).sum(), (x, b))
+    assert not bars
+    found = solve(x, y, b, alpha=0.1, progress=True)
+    assert all(map(torch.equal, torch.autograd.grad(found.sum(), (x, b)), plain))
+    check_descriptions(bars, "Solve", "Solve, adjoint", "Solve, gradient in argument 0")
 
 
 def test_without_tqdm_a_warning_says_what_to_do(monkeypatch):

@@ -40,7 +40,8 @@ struct CpuCall {
   int64_t batchAxes = 0;
   const int64_t *batchSizes = nullptr;
   const int64_t *batchStrides = nullptr;
-  /// Told the part of the launch's tasks that are done, by the caller's thread after each of its own; null for nobody.
+  /// Told the part of the launch's tasks that are done, by the caller's thread after each of its own; of a call that
+  /// goes through a GPU the part of its pairs, after each piece. Null for nobody.
   const std::function<void(double)> *progress = nullptr;
 };
 

@@ -35,7 +35,11 @@ def is_number(value: Any) -> bool:
 class Base:
     """State and construction of a LazyTensor; the operations are in the classes beside this one."""
 
-    __slots__ = ("_formula", "_operands", "_reduction", "ranges", "backend")
+    __slots__ = {
+        "_formula": "What is computed.", "_operands": "Of what.", "_reduction": "How it is reduced; None of all pairs.",
+        "ranges": "Which pairs count, as Genred's call takes them; None for all.",
+        "backend": "Where reductions compute, as Genred's call takes it; None for where the arrays lie.",
+        "precision": "Of reductions, as Genred takes it; None for \"exact\"."}
     __array_ufunc__ = None  # so that `array + lazy` is left to us
     __array_priority__ = 100
 
@@ -47,6 +51,7 @@ class Base:
     _reduction: Any
     ranges: Optional[Tuple[Any, ...]]
     backend: Optional[str]
+    precision: Optional[str]
 
     # Of the classes beside this one, for those that come before.
     _function: Any
@@ -59,6 +64,7 @@ class Base:
         self._reduction = None
         self.ranges = None
         self.backend = None
+        self.precision = None
         if is_complex and not self.is_complex:
             self.__class__ = self._arrays.ComplexLazyTensor
         if x is None:
@@ -133,14 +139,17 @@ class Base:
         made._formula = formula
         made._operands = operands
         made._reduction = None
-        ranges, backend = self.ranges, self.backend
+        ranges, backend, precision = self.ranges, self.backend, self.precision
         if other is not None:
             if other.ranges is not ranges:
                 ranges = _common_ranges(ranges, other.ranges)
             if other.backend is not backend:
                 backend = _operands.common("backend", backend, other.backend)
+            if other.precision is not precision:
+                precision = _operands.common("precision", precision, other.precision)
         made.ranges = ranges
         made.backend = backend
+        made.precision = precision
         return made
 
     def _wrap(self, value: Any, what: str = "other") -> Any:

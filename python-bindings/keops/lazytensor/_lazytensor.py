@@ -19,6 +19,9 @@ class GenericLazyTensor(Display):
         complex64, complex128.
     :raises ValueError: a shape or axis that leaves open which index rows have.
 
+    ``ranges``, ``backend`` and ``precision`` are attributes, None at first: options of its reductions and of those of
+    expressions with it, unless the reduction names others.
+
     Operations are those of the formula language: ``exp``, ``sqdist``, ... as methods, all of them by ``apply``.
     """
 

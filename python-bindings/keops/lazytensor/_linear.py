@@ -9,7 +9,7 @@ from keops.lazytensor._operands import CATEGORIES, Variable
 from keops.lazytensor._reductions import INIT_OPTIONS, Reduction, Reductions, aliases_of, arguments_of
 from keops.lazytensor._reductions import split_options
 
-SOLVE_OPTIONS = ("backend", "device_id", "alpha", "eps", "ranges")
+SOLVE_OPTIONS = ("backend", "device_id", "alpha", "eps", "ranges", "progress")
 
 
 class LinearOperator(Reductions):
@@ -19,7 +19,8 @@ class LinearOperator(Reductions):
         """sum_j K_ij v_j for a LazyTensor K of one component.
 
         :param v: an array (N,), which gives (M,), or (..., N, E), which gives (..., M, E); batch dimensions broadcast.
-        :param kwargs: options of ``sum``.
+        :param kwargs: options of ``sum``; the sign ``@`` takes those that the LazyTensor has as attributes, ``backend``,
+            ``ranges`` and ``precision``.
         :raises ValueError: K has several components, or v another number of rows.
         """
         components = self._formula.dim // (2 if self.is_complex else 1)
@@ -82,13 +83,13 @@ class LinearOperator(Reductions):
             this expression is linear, K a.
         :param call: False gives a LazyTensor that computes when it is called.
         :param kwargs: ``alpha`` = 1e-10 and ``eps`` = 1e-6, the residual's size for each number at which iterations end,
-            ``backend``, ``device_id``, ``ranges``, and the options of ``Genred``.
+            ``backend``, ``device_id``, ``ranges``, ``progress``, and the options of ``Genred``.
         :returns: a, of the shape of b.
         :raises ValueError: K has several components and ``var`` is not given; ``var`` is no variable.
         """
         self._check_open()
         self._expect_real("solve")
-        init, calling = split_options(kwargs, INIT_OPTIONS, SOLVE_OPTIONS)
+        init, calling = split_options(self._with_precision(kwargs), INIT_OPTIONS, SOLVE_OPTIONS)
         if not isinstance(other, LinearOperator):
             array = self._arrays.as_array(other)
             if array is None or array.ndim < 2:

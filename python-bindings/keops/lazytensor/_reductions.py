@@ -4,12 +4,14 @@
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from keops import _options
 from keops.lazytensor import _formula, _operands
 from keops.lazytensor._base import Base
 from keops.lazytensor._building import Building
 from keops.lazytensor._operands import CATEGORIES, REAL_TYPE, TYPES, Operands, Variable
 
-INIT_OPTIONS = ("dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "use_fast_math", "rec_multVar_highdim")
+INIT_OPTIONS = ("dtype_acc", "use_double_acc", "sum_scheme", "enable_chunks", "use_fast_math", "rec_multVar_highdim",
+                "precision")
 CALL_OPTIONS = ("backend", "device_id", "ranges", "out", "progress")
 
 
@@ -36,6 +38,9 @@ def split_options(given: Dict[str, Any], init: Sequence[str],
     for name in given:
         if name not in init and name not in call:
             raise TypeError(f"unexpected option {name!r}: expected one of {', '.join((*init, *call))}")
+        # Those of compiling name what was compiled.
+        if name in init and getattr(type(given[name]), "__hash__", None) is None:
+            raise _options.refuse(name, "a word, a number or a truth value", given[name])
     return (tuple((name, given[name]) for name in sorted(given) if name in init),
             {name: value for name, value in given.items() if name in call})
 
@@ -134,8 +139,8 @@ class Reductions(Building):
             ``f(*arrays)`` with an array for each of those, in order of their indices.
         :param is_complex: whether results are complex; by default if the LazyTensor is.
         :param kwargs: ``dtype_acc``, ``use_double_acc``, ``sum_scheme``, ``enable_chunks``, ``use_fast_math``,
-            ``backend``, ``device_id``, ``ranges``, ``out`` and ``progress`` as ``Genred`` and its call have them.
-            ``ranges`` and ``backend`` are those of the LazyTensor by default.
+            ``precision``, ``backend``, ``device_id``, ``ranges``, ``out`` and ``progress`` as ``Genred`` and its call have
+            them. ``ranges``, ``backend`` and ``precision`` are those of the LazyTensor by default.
         :returns: an array, a tuple of arrays, or a reduced LazyTensor.
         :raises ValueError: an axis, option or weight that makes no sense, or a LazyTensor that is reduced already.
         :raises TypeError: no axis, or an option that nobody knows.
@@ -151,6 +156,8 @@ class Reductions(Building):
             other._expect_real("weight")
             weight = other._formula
             operands, mapping = _operands.merge(operands, other._operands)
+        source = self if other is None else self._make(self._formula, operands, other)
+        kwargs = source._with_precision(kwargs)
         init, calling = split_options(kwargs, INIT_OPTIONS, CALL_OPTIONS) if kwargs else ((), {})
         is_complex = self.is_complex if is_complex is None else is_complex
         if is_complex and reduction_op != "Sum":
@@ -167,13 +174,18 @@ class Reductions(Building):
             function = (_ComplexSum(self._arrays, given, options) if result_type == "complex" else
                         self._arrays.Genred(*given, dtype=result_type, **options))
             self._formula.results[key] = function
-        source = self if other is None else self._make(self._formula, operands, other)
         if call and operands.dtype is not None and not operands.has_symbols:
             return source._run(function, arguments_of(self._arrays, operands), calling)
         reduced = source._make(self._formula, operands)
         reduced._reduction = Reduction(function, axis, reduction_op,
                                        _formula.renumber(weight.text, mapping) if weight else None, calling)
         return reduced
+
+    def _with_precision(self, options: Dict[str, Any]) -> Dict[str, Any]:
+        """The options with the precision of the LazyTensor, unless they name one."""
+        if self.precision is None or options.get("precision") is not None:
+            return options
+        return {**options, "precision": self.precision}
 
     def _run(self, function: Any, arguments: Sequence[Any], options: Dict[str, Any]) -> Any:
         ranges, backend = self.ranges, self.backend

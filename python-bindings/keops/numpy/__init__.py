@@ -25,7 +25,8 @@ A vector of D complex numbers is a vector of 2 D components (re, im, re, im, ...
 kind. Results are real, in pairs, unless ``dtype`` or ``out`` asks for complex ones.
 
 Instead of text, a ``LazyTensor`` builds the formula from arrays by operators and methods as NumPy has them. Arrays of
-other libraries are taken where their memory can be shared, by DLPack or the buffer protocol. What the compiler or the
+other libraries are taken where their memory can be shared, by DLPack or the buffer protocol; those of a GPU are computed
+there. What the compiler or the
 engine refuses, for example a formula that does not parse, is ``keops.Error``, a ``ValueError``.
 """
 

@@ -60,6 +60,10 @@ class Genred(GenredBase):
         and takes them off at the end.
     :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``:
         the compiler decides.
+    :param precision: "exact", or "fast", which lets a GPU compute the squared distances of exponentials, as in
+        ``Exp(-SqDist(x,y)*g)``, by scalar products: fewer operations for each pair. It does so for calls whose arrays have
+        norms that let no exponential lose more than 1e-4 of itself, in float64 2e-13; for others, and on the processor,
+        results are those of "exact" to the last bit. Derivatives and ``ranges`` go along.
     :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
     :raises TypeError: ``aliases`` or ``opt_arg`` is of the wrong type.
     :raises NotImplementedError: an internal reduction.
@@ -99,8 +103,9 @@ class Genred(GenredBase):
         :param out: array that receives the result and is returned, of exactly its shape and dtype (see the table above;
             a tuple of arrays where the result is a tuple), or complex with half as many columns. It may be strided and
             may overlap the arguments.
-        :param progress: True shows a bar of the package tqdm while the processor computes; results are the same. On a GPU it
-            shows the end only.
+        :param progress: True shows a bar of the package tqdm; results are the same. On the processor it follows the
+            computation. On a GPU it shows the end, for which a call with arrays there waits; arrays of the host that do
+            not fit into its memory go through it in pieces, and the bar follows these.
         :returns: a new array or a tuple of arrays, or ``out``.
         :raises ValueError: not one array per alias, a wrong shape, arrays of one index with different numbers of rows,
             batch dimensions that do not broadcast, a read-only ``out``, an unknown backend, a ``dtype_acc`` narrower

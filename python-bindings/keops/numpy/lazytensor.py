@@ -6,6 +6,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Type
 
 import numpy
 
+from keops import _device
 from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor, Variables
 from keops.numpy.genred import Genred
 from keops.numpy.solve import KernelSolve
@@ -27,7 +28,7 @@ class _NumPyArrays:
     ComplexLazyTensor: Type
 
     @staticmethod
-    def as_array(value: Any) -> Optional[numpy.ndarray]:
+    def as_array(value: Any) -> Any:
         kind = type(value)
         if kind is numpy.ndarray:
             return value
@@ -38,36 +39,46 @@ class _NumPyArrays:
                             "or .filled(value)")
         if isinstance(value, numpy.ndarray):
             return value
+        view = _device.view(value)
+        if view is not None:
+            return view
         try:
             if hasattr(value, "__dlpack__"):
                 return numpy.from_dlpack(value)
-            view = memoryview(value)
+            memory = memoryview(value)
         except TypeError:
             return None
         except (BufferError, RuntimeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
             raise TypeError(f"expected an array whose memory NumPy can share, got {kind.__name__}, which says: "
-                            f"{error}") from None
-        return numpy.asarray(view)
+                            f"{reason}") from None
+        return numpy.asarray(memory)
 
     @staticmethod
-    def dtype(array: numpy.ndarray) -> str:
-        # The name of a type is made anew each time, and takes long.
+    def dtype(array: Any) -> str:
         dtype = array.dtype
+        if isinstance(array, _device.View):
+            return dtype
+        # The name of a type is made anew each time, and takes long.
         name = _NAMES.get(dtype)
         if name is None:
             name = _NAMES[dtype] = dtype.name if dtype.isnative else str(dtype)
         return name
 
     @staticmethod
-    def device(array: numpy.ndarray) -> None:
-        return None
+    def device(array: Any) -> str:
+        return f"cuda:{_device.number(array)}" if isinstance(array, _device.View) else "cpu"
 
     @staticmethod
-    def vector(values: Sequence, dtype: str, like: Any) -> numpy.ndarray:
+    def vector(values: Sequence, dtype: str, like: Any) -> Any:
+        if isinstance(like, _device.View):
+            return _device.vector(values, dtype, like)
         return numpy.array(values, like.dtype if dtype == "bfloat16" else dtype)
 
     @staticmethod
-    def zeros(shape: Tuple[int, ...], dtype: str, like: Any) -> numpy.ndarray:
+    def zeros(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
+        if isinstance(like, _device.View):
+            return _device.View(_device.vector([0], dtype, like), dtype, (1, ), (0, )).spread(shape)
         return numpy.broadcast_to(numpy.zeros(1, like.dtype if dtype == "bfloat16" else dtype), shape)
 
 

@@ -41,6 +41,12 @@ def register(schema: str, compute: Callable, fake: Callable, watched: Callable) 
         _library.impl(name, watched, key)
 
 
+def register_check(schema: str, check: Callable) -> None:
+    """Makes an operator ``keops::name`` that reads no numbers, and so does the same for tensors of any kind."""
+    _library.define(schema)
+    _library.impl(schema[:schema.index("(")], check, "CompositeImplicitAutograd")
+
+
 # Names of types are made anew each time, which takes long.
 _NAMES = {value: str(value)[6:] for value in vars(torch).values() if isinstance(value, torch.dtype)}
 

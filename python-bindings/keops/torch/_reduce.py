@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from keops import _progress
 from keops.torch import _operators
 from keops.torch._calls import Call, Place, find
 
@@ -105,8 +106,9 @@ def _rows(arguments: Sequence[Place], tensors: Sequence[Tensor], place: int) -> 
 
 
 def _gradients(key: str, ranges, tensors: Sequence[Tensor], cotangents: Sequence[Optional[Tensor]],
-               wanted: Sequence[int]) -> Dict[int, Tensor]:
-    """The gradients in the arguments ``wanted`` of what the results of a call are used for."""
+               wanted: Sequence[int], what: Optional[str] = None) -> Dict[int, Tensor]:
+    """The gradients in the arguments ``wanted`` of what the results of a call are used for. ``what`` stood before the bar of
+    the call, if it had one."""
     call = find(key)
     dtype = _operators.dtype_name(tensors[0])
     arguments, described = call.signature(dtype)
@@ -128,21 +130,24 @@ def _gradients(key: str, ranges, tensors: Sequence[Tensor], cotangents: Sequence
         directions.append(cotangent)
     sums: Dict[int, Tensor] = {}
     for derived, positions in call.gradients(dtype, given, tuple(wanted)):
-        parts = _reduce_here(derived.key, ranges, (*tensors, *directions))
+        parts = _progress.of_derivative(what, "gradient", positions,
+                                        lambda: _reduce_here(derived.key, ranges, (*tensors, *directions)))
         for position, part in zip(positions, parts):
             sums[position] = sums[position] + part if position in sums else part
     # Batches that share an argument all add to its gradient.
     return {position: total.sum_to_size(tensors[position].shape) for position, total in sums.items()}
 
 
-def _tangents(key: str, ranges, tensors: Sequence[Tensor], directions: Dict[int, Tensor]):
+def _tangents(key: str, ranges, tensors: Sequence[Tensor], directions: Dict[int, Tensor],
+              what: Optional[str] = None):
     """The tangents of the results of a call, None for numbers of rows."""
     call = find(key)
     dtype = _operators.dtype_name(tensors[0])
     described = call.signature(dtype)[1]
     sums: List[Optional[Tensor]] = [None] * len(described)
     for derived, numbers in call.tangents(dtype, tuple(directions)):
-        parts = _reduce_here(derived.key, ranges, (*tensors, *directions.values()))
+        parts = _progress.of_derivative(what, "tangent", tuple(directions),
+                                        lambda: _reduce_here(derived.key, ranges, (*tensors, *directions.values())))
         ends = derived.signature(dtype)[1]
         for number, part, (end, _, _) in zip(numbers, parts, ends):
             place, shape, _ = described[number]
@@ -170,7 +175,7 @@ class Reduce(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         key, ranges, *tensors = inputs
-        ctx.key, ctx.ranges = key, ranges
+        ctx.key, ctx.ranges, ctx.what = key, ranges, _progress.shown()
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
         ctx.set_materialize_grads(False)
@@ -180,14 +185,14 @@ class Reduce(torch.autograd.Function):
     def backward(ctx, *cotangents):
         tensors = ctx.saved_tensors
         wanted = [number for number, needed in enumerate(ctx.needs_input_grad[2:]) if needed]
-        found = _gradients(ctx.key, ctx.ranges, tensors, cotangents, wanted)
+        found = _gradients(ctx.key, ctx.ranges, tensors, cotangents, wanted, ctx.what)
         return (None, None, *(found.get(number) for number in range(len(tensors))))
 
     @staticmethod
     def jvp(ctx, _key, _ranges, *tangents):
         directions = {number: tangent for number, tangent in enumerate(tangents) if tangent is not None}
         with _operators.tangents_of(ctx.saved_tensors) as tensors:
-            return _tangents(ctx.key, ctx.ranges, tensors, directions)
+            return _tangents(ctx.key, ctx.ranges, tensors, directions, ctx.what)
 
     @staticmethod
     def vmap(info, in_dims, key, ranges, *tensors):
@@ -203,7 +208,7 @@ class ReduceWithGradients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, key, fused, own, ranges, *tensors):
-        ctx.key, ctx.ranges, ctx.own = key, ranges, own
+        ctx.key, ctx.ranges, ctx.own, ctx.what = key, ranges, own, _progress.shown()
         # A number that all rows share.
         ones = tensors[0].new_ones(1, 1)
         place = fused.extra[0][0]
@@ -223,7 +228,7 @@ class ReduceWithGradients(torch.autograd.Function):
             found = {number: (cotangent * gradient).sum_to_size(tensors[number].shape)
                      for number, gradient in zip(ctx.own, gradients) if number in wanted}
         others = [number for number in wanted if number not in found]
-        found.update(_gradients(ctx.key, ctx.ranges, tensors, (cotangent, ), others))
+        found.update(_gradients(ctx.key, ctx.ranges, tensors, (cotangent, ), others, ctx.what))
         return (None, None, None, None, *(found.get(number) for number in range(count)))
 
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Reductions of symbolic formulas, as functions of PyTorch tensors."""
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 from keops import _options
 from keops._genred import GenericReductions, GenredBase
-from keops.torch import _calls, _reduce
+from keops.torch import _calls, _operators, _reduce
 
 
 def _is_whole(tensor: Tensor) -> bool:
@@ -71,26 +71,14 @@ def _as_pairs(tensor: Any) -> Any:
     return torch.view_as_real(tensor.resolve_conj()).flatten(-2)
 
 
-def _pair_out(out: Any, results: Sequence[Tensor]) -> List[Tuple[Tensor, Tensor]]:
-    """Each tensor of ``out`` with the result that fits it, in the words that the compiled half has for those that do not."""
-    several = len(results) > 1
-    if several and not isinstance(out, (tuple, list)):
-        raise TypeError(f"out: expected a tuple of {len(results)} tensors, got {type(out).__name__}")
-    if several and len(out) != len(results):
-        raise ValueError(f"out: expected {len(results)} arrays, got {len(out)}")
-    pairs = []
-    for number, (given, result) in enumerate(zip(out if several else (out, ), results)):
-        what = f"out[{number}]" if several else "out"
-        if not isinstance(given, Tensor):
-            raise TypeError(f"{what}: expected a PyTorch tensor, got {type(given).__name__}")
-        if given.is_complex() and result.is_floating_point() and result.shape[-1] % 2 == 0:
-            result = torch.view_as_complex(result.unflatten(-1, (-1, 2)))
-        if given.dtype != result.dtype:
-            raise TypeError(f"{what}: expected dtype {str(result.dtype)[6:]}, got {str(given.dtype)[6:]}")
-        if given.shape != result.shape:
-            raise ValueError(f"{what}: expected an array of shape {tuple(result.shape)}, got shape {tuple(given.shape)}")
-        pairs.append((given, result))
-    return pairs
+def _check_out(key: str, out: Any, results: Sequence[Tensor]) -> None:
+    """Whether the tensors of ``out`` can take these results of a call."""
+    _calls.find(key).compiled.check_out(out, results)
+
+
+# What torch.compile sees of it: it holds for sizes and types, so that nothing of it is left in a graph.
+_operators.register_check("check_out(str call, Tensor[] out, Tensor[] results) -> ()",
+                          lambda key, out, results: _check_out(key, out if len(results) > 1 else out[0], results))
 
 
 class Genred(GenredBase):
@@ -117,6 +105,8 @@ class Genred(GenredBase):
     :param use_double_acc: the same as ``dtype_acc="float64"``.
     :param sum_scheme: "auto", "direct_sum" and "block_sum" add by blocks; "kahan_scheme" also collects rounding errors.
     :param enable_chunks: accepted and without effect on values, as are ``rec_multVar_highdim`` and ``use_fast_math``.
+    :param precision: "exact", or "fast", which lets a GPU compute distances in exponentials by scalar products where a call's
+        arrays allow it, as ``keops.numpy.Genred`` says; derivatives do so, too.
     :raises ValueError: an option makes no sense or, as ``keops.Error``, a formula or alias does not parse.
     :raises TypeError: ``aliases`` or ``opt_arg`` is of the wrong type.
 
@@ -157,8 +147,8 @@ class Genred(GenredBase):
             they are copied, which waits.
         :param out: tensor that receives the result and is returned, of exactly its shape and dtype (a tuple of tensors
             where the result is a tuple). Derivatives go through it as through a copy.
-        :param progress: True shows a bar of the package tqdm while the processor computes; results are the same. On a GPU it
-            shows the end only.
+        :param progress: True shows a bar of the package tqdm, as in ``keops.numpy.Genred``, and one for each reduction that
+            derivatives of this result compute. On a GPU both wait for the end. Calls in compiled graphs show none.
         :returns: a new tensor or a tuple of tensors, or ``out``.
         :raises ValueError: not one tensor per alias, a wrong shape, tensors of one index with different numbers of rows,
             batch dimensions that do not broadcast, tensors of different devices, an unknown backend or one for other
@@ -186,7 +176,14 @@ class Genred(GenredBase):
                        for result in results]
         if out is None:
             return results[0] if len(results) == 1 else tuple(results)
-        for given, result in _pair_out(out, results):
+        several = (out, ) if len(results) == 1 else out
+        if torch.compiler.is_compiling():
+            torch.ops.keops.check_out(self._key, list(several), list(results))
+        else:
+            _check_out(self._key, out, results)
+        for given, result in zip(several, results):
+            if given.is_complex() and not result.is_complex():
+                result = torch.view_as_complex(result.unflatten(-1, (-1, 2)))
             given.copy_(result)
         return out
 

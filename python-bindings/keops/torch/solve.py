@@ -7,7 +7,7 @@ from typing import Any, Iterable, List, Optional, Sequence
 import torch
 from torch import Tensor
 
-from keops import _options
+from keops import _options, _progress
 from keops._solver import SolverBase, conjugate_gradient
 from keops.torch import _calls, _operators, _reduce
 from keops.torch.genred import Genred, check_ranges, check_tensors
@@ -57,7 +57,7 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx, inputs, output):
         *settings, ranges = inputs[:5]
-        ctx.settings, ctx.ranges = tuple(settings), ranges
+        ctx.settings, ctx.ranges, ctx.what = tuple(settings), ranges, _progress.shown()
         ctx.save_for_backward(*inputs[5:], output)
         ctx.save_for_forward(*inputs[5:], output)
         ctx.set_materialize_grads(False)
@@ -73,9 +73,10 @@ class Solve(torch.autograd.Function):
         # at a for the cotangent -v.
         arguments = list(tensors)
         arguments[position] = cotangent
-        v = _solve_here(*ctx.settings, ctx.ranges, arguments)
+        v = Solve._of_derivative(ctx, "adjoint", arguments)
         arguments[position] = a
-        found = _reduce._gradients(key, ctx.ranges, arguments, [-v], [number for number in wanted if number != position])
+        found = _reduce._gradients(key, ctx.ranges, arguments, [-v],
+                                   [number for number in wanted if number != position], ctx.what)
         found[position] = v
         return (None, None, None, None, None, *(found.get(number) for number in range(len(tensors))))
 
@@ -88,10 +89,18 @@ class Solve(torch.autograd.Function):
         with _operators.tangents_of(ctx.saved_tensors) as (*arguments, a):
             arguments[position] = a
             if directions:
-                image, = _reduce._tangents(key, ctx.ranges, arguments, directions)
+                image, = _reduce._tangents(key, ctx.ranges, arguments, directions, ctx.what)
                 right = -image if right is None else right - image
             arguments[position] = right
+            return Solve._of_derivative(ctx, "tangent", arguments)
+
+    @staticmethod
+    def _of_derivative(ctx, kind, arguments):
+        """The system that a derivative solves, with a bar if the solution had one."""
+        def solve():
             return _solve_here(*ctx.settings, ctx.ranges, arguments)
+
+        return solve() if ctx.what is None else _progress.with_bar(f"{ctx.what}, {kind}", solve, of_system=True)
 
     @staticmethod
     def vmap(info, in_dims, key, position, alpha, eps, ranges, *tensors):
@@ -135,15 +144,15 @@ class KernelSolve(SolverBase):
     def __init__(self, formula: str, aliases: Iterable[str], varinvalias: str, axis: int = 0, dtype_acc: str = "auto",
                  use_double_acc: bool = False, sum_scheme: str = "auto", enable_chunks: bool = True,
                  rec_multVar_highdim: Any = None, dtype: Optional[str] = None, cuda_type: Optional[str] = None,
-                 use_fast_math: bool = True):
+                 use_fast_math: bool = True, precision: str = "exact"):
         _options.warn_deprecated(dtype=dtype, cuda_type=cuda_type)
         compiled = Genred(formula, aliases, "Sum", axis, dtype_acc=dtype_acc, use_double_acc=use_double_acc,
                           sum_scheme=sum_scheme, enable_chunks=enable_chunks, rec_multVar_highdim=rec_multVar_highdim,
-                          use_fast_math=use_fast_math)
+                          use_fast_math=use_fast_math, precision=precision)
         self._set_sum(formula, varinvalias, compiled)
 
     def __call__(self, *args: Any, backend: str = "auto", device_id: int = -1, alpha: float = 1e-10, eps: float = 1e-6,
-                 ranges: Any = None) -> Tensor:
+                 ranges: Any = None, progress: bool = False) -> Tensor:
         """The solution a, a tensor of the shape of b.
 
         :param args: a tensor for each alias, as ``Genred``'s call takes them, and b in the place of a.
@@ -152,9 +161,14 @@ class KernelSolve(SolverBase):
             batch. If that takes too many, or K turns out not to be positive definite, a warning says so and the result
             is what there is. Derivatives are found to the same eps.
         :param backend: as ``device_id`` and ``ranges``, of ``Genred``'s call.
+        :param progress: True shows a bar of the package tqdm: how far the residual is on its way to eps, its size, and the
+            number of iterations; so do derivatives of this solution.
         :raises ValueError: K is not square; what ``Genred`` refuses.
         :raises TypeError: alpha or eps is no number.
         """
+        if progress and not torch.compiler.is_compiling():
+            return _progress.with_bar("Solve", lambda: self(*args, backend=backend, device_id=device_id, alpha=alpha, eps=eps,
+                                                            ranges=ranges), of_system=True)
         _options.check_solver_numbers(alpha=alpha, eps=eps)
         if len(args) != len(self.aliases):
             # In the words of the sum.
