@@ -228,6 +228,8 @@ int64_t LogSumExpAttr::preferredChunk() const { return kExponentialChunk; }
 
 bool LogSumExpAttr::hasRareWork() const { return true; }
 
+bool LogSumExpAttr::isExponent(unsigned number) const { return number == 0; }
+
 void LogSumExpAttr::init(Lane &lane, ReductionState &state) const {
   Exponential(lane, state, getScheme(), /*isMean=*/false).init();
 }
@@ -270,6 +272,8 @@ SmallVector<ReductionResult> SoftmaxAttr::results(ArrayRef<int64_t> dims) const 
 int64_t SoftmaxAttr::preferredChunk() const { return kExponentialChunk; }
 
 bool SoftmaxAttr::hasRareWork() const { return true; }
+
+bool SoftmaxAttr::isExponent(unsigned number) const { return number == 0; }
 
 void SoftmaxAttr::init(Lane &lane, ReductionState &state) const {
   Exponential(lane, state, getScheme(), /*isMean=*/true).init();

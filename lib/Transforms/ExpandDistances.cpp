@@ -192,10 +192,17 @@ static void expandIn(OpOperand &use, Product factor, double tolerance) {
 namespace {
 struct ExpandDistancesPass : keops::impl::KeopsExpandDistancesBase<ExpandDistancesPass> {
   void runOnOperation() override {
-    SmallVector<ExponentialOpInterface> exponentials;
-    getOperation().walk([&](ExponentialOpInterface op) { exponentials.push_back(op); });
-    for (ExponentialOpInterface op : exponentials)
-      expandIn(op->getOpOperand(0), Product(), kTolerance / op.logOfBase());
+    SmallVector<std::pair<OpOperand *, double>> exponents;
+    getOperation().walk([&](Operation *op) {
+      if (auto power = dyn_cast<ExponentialOpInterface>(op))
+        exponents.push_back({&op->getOpOperand(0), power.logOfBase()});
+      if (auto reduce = dyn_cast<ReduceOp>(op))
+        for (OpOperand &term : op->getOpOperands())
+          if (reduce.getReduction().isExponent(term.getOperandNumber()))
+            exponents.push_back({&term, 1});
+    });
+    for (auto [exponent, logOfBase] : exponents)
+      expandIn(*exponent, Product(), kTolerance / logOfBase);
   }
 };
 } // namespace

@@ -71,3 +71,22 @@ keops.formula @powers(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>, %g: !k
   %6 = keops.reduce #keops.sum over j (%5) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
   keops.return %6 : !keops.vec<1xf32, i>
 }
+
+// The exponent of a log-sum-exp, and no term that is summed as it is.
+// CHECK-LABEL: keops.formula @logsumexp
+// CHECK: %[[CHOICE:.*]] = keops.select {{.*}} {keops.either}
+// CHECK: %[[POWER:.*]] = keops.neg %[[CHOICE]]
+// CHECK: keops.reduce #keops.logsumexp over j (%[[POWER]])
+// CHECK-NOT: keops.either
+keops.formula @logsumexp(%x: !keops.vec<3xf32, i>, %y: !keops.vec<3xf32, j>) -> (!keops.vec<1xf32, i>, !keops.vec<1xf32, i>) {
+  %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+  %1 = keops.mul %0, %0 : <3xf32, ij>, <3xf32, ij>
+  %2 = keops.fold #keops.sum %1 : <3xf32, ij>
+  %3 = keops.neg %2 : <1xf32, ij>
+  %4 = keops.reduce #keops.logsumexp over j (%3) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  %5 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
+  %6 = keops.mul %5, %5 : <3xf32, ij>, <3xf32, ij>
+  %7 = keops.fold #keops.sum %6 : <3xf32, ij>
+  %8 = keops.reduce #keops.sum over j (%7) : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
+  keops.return %4, %8 : !keops.vec<1xf32, i>, !keops.vec<1xf32, i>
+}

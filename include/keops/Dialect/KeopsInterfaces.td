@@ -151,6 +151,10 @@ def Keops_ReductionInterface : AttrInterface<"ReductionInterface"> {
       does then to a state in registers besides may be dropped, and the columns
       added again.
     }], "bool", "hasRareWork", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{
+      True if term `number` is an exponent of e: what it is off by, what it adds
+      is off by as a share of itself.
+    }], "bool", "isExponent", (ins "unsigned":$number), [{}], [{ return false; }]>,
     InterfaceMethod<"How it adds; sums of its derivatives then add so, too. The first scheme if it adds nothing.",
       "::keops::SumScheme", "getScheme", (ins), [{}], [{ return ::keops::SumScheme(); }]>,
     InterfaceMethod<"Sets the neutral element.",

@@ -63,7 +63,7 @@ def Keops_SumAttr : Keops_Summation<"Sum", "sum", ["isLinearIn", "buildFoldGradi
 }
 
 def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp",
-    ["hasRareWork", "resume", "buildDensity", "buildWeightedSum", "buildFoldGradient"]> {
+    ["hasRareWork", "isExponent", "resume", "buildDensity", "buildWeightedSum", "buildFoldGradient"]> {
   let summary = "log Σ exp(F), or log Σ exp(F)·G with a second operand G";
   let description = [{
     The state is a running maximum m and the sums s of exp(F − m)·G, so nothing
@@ -73,7 +73,7 @@ def Keops_LogSumExpAttr : Keops_Summation<"LogSumExp", "logsumexp",
 }
 
 def Keops_SoftmaxAttr : Keops_Summation<"Softmax", "softmax",
-    ["hasRareWork", "resume", "isLinearIn", "buildDensity", "buildWeightedSum"]> {
+    ["hasRareWork", "isExponent", "resume", "isLinearIn", "buildDensity", "buildWeightedSum"]> {
   let summary = "mean of G with weights exp(F): Σ exp(F)·G / Σ exp(F)";
   let description = [{
     The state is that of the log-sum-exp, and the sum of the weights besides, so

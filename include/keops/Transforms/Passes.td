@@ -186,7 +186,8 @@ def KeopsExpandDistances : Pass<"keops-expand-distances", "::keops::FormulaFuncO
     Both read the same two vectors. The attribute `keops.either` says that both are
     right, so that code may be made for each alone. Left as they are: distances of
     which a part is used otherwise, as by a gradient, and those that are not in an
-    exponent, where small distances count.
+    exponent (of an op, or of a reduction such as log-sum-exp), where small
+    distances count.
 
     ```mlir
     %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>
