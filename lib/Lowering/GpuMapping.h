@@ -28,6 +28,9 @@
 
 namespace keops {
 
+/// The map whose vector a stage yields as `result`, if it needs nothing else of that stage.
+MapOp mapAlone(mlir::Value result);
+
 /// Where values of the kernel are found.
 using Bindings = llvm::MapVector<mlir::Value, ComponentSource>;
 
@@ -70,6 +73,8 @@ private:
   void layOutTile();
   void findSharedVectors();
   mlir::LogicalResult check();
+  /// True if a vector of a thread's rows of this length may be copied to the thread's own memory.
+  bool fitsLocalMemory(int64_t dim) const;
   /// True if the components of a vector of this length take a register each.
   bool fitsRegisters(int64_t dim) const { return dim <= std::max<int64_t>(schedule.getUnroll(), 1); }
   /// True if a vector of this length is in memory, too or alone, because a loop may ask for any component.
@@ -117,6 +122,7 @@ private:
   static void bind(StageEmitter &emitter, const Bindings &values);
   void useMaps(StageEmitter &emitter, int64_t copy);
   void emitStage(StageKind kind, MachineLane &lane, Bindings &values, int64_t copy);
+  ComponentSource computed(MapOp map, MachineLane &lane, Bindings values);
 
   // State.
   MachineState makeState(StateLayout &layout, bool wide);

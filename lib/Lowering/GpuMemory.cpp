@@ -29,6 +29,9 @@ static constexpr int64_t kWordBytes = 16;
 /// Running states of at most this many numbers stay in registers while columns pass; others would take them from the
 /// pairs, and are asked for once a tile.
 static constexpr int64_t kRunningRegisters = 16;
+/// Bytes of a thread's own memory that a vector of its rows may take. The driver sets so much aside for each thread
+/// that a GPU can run, some 200 000 of them.
+static constexpr int64_t kRowBytes = 16 * 1024;
 
 static int64_t dimOf(Value value) { return cast<VecType>(value.getType()).getDim(); }
 static int64_t byteSize(Type type) { return type.getIntOrFloatBitWidth() / 8; }
@@ -155,34 +158,41 @@ void GpuMapping::layOutTile() {
     place(values[n], llvm::alignTo(tileWidth, widest));
 }
 
+bool GpuMapping::fitsLocalMemory(int64_t dim) const { return dim * lanes * byteSize(number) <= kRowBytes; }
+
+MapOp keops::mapAlone(Value result) {
+  auto stage = result.getDefiningOp<StageOp>();
+  if (!stage)
+    return {};
+  Operation *yield = stage.getBody().front().getTerminator();
+  auto map = yield->getOperand(cast<OpResult>(result).getResultNumber()).getDefiningOp<MapOp>();
+  if (!map || map.getBody().getNumArguments() > 1)
+    return {};
+  // Constants of the stage aside, of which there may be copies.
+  auto isOfStage = [&](Value operand) {
+    Region *region = operand.getParentRegion();
+    return stage.getBody().isAncestor(region) && !map.getBody().isAncestor(region) &&
+           operand.getDefiningOp()->getNumOperands() > 0;
+  };
+  WalkResult walk = map.getBody().walk([&](Operation *op) {
+    return llvm::any_of(op->getOperands(), isOfStage) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return walk.wasInterrupted() ? MapOp() : map;
+}
+
 /// What of the tile all threads work on together, and whether a column reads any of it.
 void GpuMapping::findSharedVectors() {
   StageOp cols = kernel.getStage(StageKind::Cols);
-  auto isInStage = [&](Value value) { return cols && cols.getBody().isAncestor(value.getParentRegion()); };
-  // Constants of the stage aside, of which there may be copies.
-  auto standsAlone = [&](MapOp map) {
-    auto reads = [&](Value operand) {
-      return isInStage(operand) && !map.getBody().isAncestor(operand.getParentRegion()) &&
-             operand.getDefiningOp()->getNumOperands() > 0;
-    };
-    WalkResult walk = map.getBody().walk([&](Operation *op) {
-      return llvm::any_of(op->getOperands(), reads) ? WalkResult::interrupt() : WalkResult::advance();
-    });
-    return map.getBody().getNumArguments() == 1 && !walk.wasInterrupted();
-  };
   llvm::DenseSet<Value> read;
   llvm::DenseSet<Operation *> maps;
   for (auto [value, offset] : tileOffsets) {
     if (offset < packedWidth)
       continue;
-    MapOp map;
-    if (auto result = dyn_cast<OpResult>(value)) {
-      Operation *yield = cols.getBody().front().getTerminator();
-      map = yield->getOperand(result.getResultNumber()).getDefiningOp<MapOp>();
-      if (!map || !standsAlone(map))
-        continue;
+    MapOp map = mapAlone(value);
+    if (!map && value.getDefiningOp())
+      continue;
+    if (map)
       maps.insert(map);
-    }
     sharedVectors.push_back({value, map});
     read.insert(map ? map.getResult() : value);
   }

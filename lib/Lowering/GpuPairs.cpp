@@ -127,13 +127,7 @@ void GpuMapping::emitVectorsOfTile(Value firstColumn, Value count) {
       Value number;
       if (vector.map) {
         scalarLane.indexNumbers = [row] { return row; };
-        StageEmitter emitter(scalarLane, IndexSet::I);
-        bind(emitter, callValues);
-        bind(emitter, values);
-        for (Operation &op : *MapOp(vector.map)->getBlock())
-          if (op.getNumOperands() == 0 && op.getNumRegions() == 0)
-            emitter.emit(&op);
-        number = emitter.emitComponent(MapOp(vector.map).getBody(), d);
+        number = computed(vector.map, scalarLane, values)(d);
         scalarLane.indexNumbers = nullptr;
       } else {
         number = values[vector.value](d);
@@ -211,6 +205,9 @@ Bindings GpuMapping::readColumn(Value column, Value firstColumn, int64_t copy) {
   Bindings all = readArguments(row);
   if (llvm::any_of(farValues, [](Value value) { return value.getDefiningOp(); })) {
     scalarLane.indexNumbers = [row] { return row; };
+    for (Value value : farValues)
+      if (MapOp map = mapAlone(value))
+        all[map] = computed(map, scalarLane, all);
     emitStage(StageKind::Cols, scalarLane, all, copy);
     scalarLane.indexNumbers = nullptr;
   }

@@ -51,6 +51,7 @@
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace mlir;
 using namespace keops;
@@ -114,14 +115,31 @@ void GpuMapping::emitStage(StageKind kind, MachineLane &lane, Bindings &values, 
   emitter.emit(body);
   for (auto [result, yielded] : llvm::zip(stage.getResults(), body.getTerminator()->getOperands())) {
     if (auto map = yielded.getDefiningOp<MapOp>()) {
-      if (values.count(map))
-        continue; // It lies elsewhere.
+      if (ComponentSource elsewhere = values.lookup(map)) {
+        values[result] = std::move(elsewhere);
+        continue;
+      }
       values[result] = [map, load = emitter.loadMap](LaneIndex d) { return load(map, d); };
       continue;
     }
     Value scalar = emitter.get(yielded);
     values[result] = [scalar](LaneIndex) { return scalar; };
   }
+}
+
+/// The components of a map that stands alone, computed whenever they are asked for.
+ComponentSource GpuMapping::computed(MapOp map, MachineLane &lane, Bindings values) {
+  return [this, map, &lane, values = std::move(values), numbers = lane.indexNumbers](LaneIndex d) mutable {
+    llvm::SaveAndRestore<std::function<Value()>> restore(lane.indexNumbers, numbers);
+    StageEmitter emitter(lane, IndexSet::I);
+    bind(emitter, callValues);
+    bind(emitter, values);
+    for (Operation &op : *map->getBlock())
+      if (op.getNumOperands() == 0 && op.getNumRegions() == 0)
+        emitter.emit(&op);
+    Value component = emitter.emitComponent(map.getBody(), d);
+    return emitter.onLanes(map) ? lane.splat(component) : component;
+  };
 }
 
 void GpuMapping::emitCall() {
@@ -161,7 +179,7 @@ Bindings GpuMapping::emitRows(bool forPairs) {
       return vector::FromElementsOp::create(builder, loc, cast<VectorType>(vectorLane.laneType(number)), each);
     };
     ComponentSource inMemory = component;
-    if (forPairs && needsMemory(dimOf(argument)) && isReadByPairs(argument)) {
+    if (forPairs && needsMemory(dimOf(argument)) && fitsLocalMemory(dimOf(argument)) && isReadByPairs(argument)) {
       LocalArray array = localArray(argument.getAsOpaquePointer(), 0, number, dimOf(argument), lanes);
       vectorLane.forEach(dimOf(argument), [&](LaneIndex d) { storeLocal(array, d, component(d)); });
       inMemory = [this, array](LaneIndex d) { return loadLocal(array, d); };
@@ -174,6 +192,10 @@ Bindings GpuMapping::emitRows(bool forPairs) {
     return vector::FromElementsOp::create(builder, loc, cast<VectorType>(vectorLane.laneType(builder.getI64Type())),
                                           rowNumbers);
   };
+  if (StageOp stage = kernel.getStage(StageKind::Rows))
+    for (Value result : stage.getResults())
+      if (MapOp map = mapAlone(result); map && needsMemory(dimOf(map)) && !fitsLocalMemory(dimOf(map)))
+        values[map] = computed(map, vectorLane, values);
   emitStage(StageKind::Rows, vectorLane, values, /*copy=*/0);
   vectorLane.indexNumbers = nullptr;
   return values;
