@@ -15,13 +15,10 @@
 #ifndef KEOPS_LIB_LOWERING_GPUMAPPING_H
 #define KEOPS_LIB_LOWERING_GPUMAPPING_H
 
+#include "GpuBuilder.h"
 #include "StageEmitter.h"
 #include "Storage.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <map>
@@ -35,7 +32,7 @@ MapOp mapAlone(mlir::Value result);
 using Bindings = llvm::MapVector<mlir::Value, ComponentSource>;
 
 /// One function that a kernel becomes.
-class GpuMapping {
+class GpuMapping : GpuBuilder {
 public:
   GpuMapping(KernelOp kernel, TargetAttr target);
   /// The kernel itself, in `module`.
@@ -44,10 +41,6 @@ public:
   mlir::LogicalResult emitMerge(mlir::gpu::GPUModuleOp module);
 
 private:
-  /// Pointers and strides of one argument.
-  struct ArgumentAccess {
-    mlir::Value base, rowStride, componentStride;
-  };
   /// Numbers of a thread's own: `width` of them for each component.
   struct LocalArray {
     mlir::Value base;
@@ -83,19 +76,10 @@ private:
   mlir::Type slotType(const StateSlot &slot, bool wide) const;
 
   // Arithmetic and memory.
-  mlir::Value i32(int64_t value) { return mlir::arith::ConstantIntOp::create(builder, loc, value, 32); }
-  mlir::Value i64(int64_t value) { return mlir::arith::ConstantIntOp::create(builder, loc, value, 64); }
-  mlir::Value add(mlir::Value a, mlir::Value b) { return mlir::arith::AddIOp::create(builder, loc, a, b); }
-  mlir::Value mul(mlir::Value a, mlir::Value b) { return mlir::arith::MulIOp::create(builder, loc, a, b); }
   mlir::Value widen64(mlir::Value value);
-  mlir::Value element(mlir::Value base, mlir::Type type, mlir::Value index);
-  mlir::Value load(mlir::Value base, mlir::Value index, mlir::Type type, int64_t alignment = 0);
-  void store(mlir::Value base, mlir::Value index, mlir::Value value);
   mlir::Type storageOf(mlir::BlockArgument argument);
   mlir::Type resultStorage(size_t n);
   mlir::Value loadArgument(mlir::BlockArgument argument, mlir::Value row, LaneIndex d);
-  /// A loop of this thread, from `from` to `to`.
-  mlir::scf::ForOp loop(mlir::Value from, mlir::Value to, int64_t step, llvm::function_ref<void(mlir::Value)> body);
 
   // A thread's own memory.
   LocalArray &localArray(const void *owner, int64_t part, mlir::Type element, int64_t dim, int64_t width);
@@ -105,7 +89,7 @@ private:
   mlir::LogicalResult finishFunction();
 
   // Shared memory.
-  mlir::LLVM::GlobalOp createShared(llvm::StringRef name, int64_t width);
+  mlir::LLVM::GlobalOp createTile(llvm::StringRef name, int64_t width);
   mlir::Value tilePosition(mlir::Value column, int64_t offset);
   mlir::Value loadTile(mlir::Value value, mlir::Value column, LaneIndex d);
   ComponentSource inTile(mlir::Value value, mlir::Value column);
@@ -168,8 +152,6 @@ private:
   KernelOp kernel;
   TargetAttr target;
   ScheduleAttr schedule;
-  mlir::OpBuilder builder;
-  mlir::Location loc;
   mlir::Type number;
   int64_t lanes, threads;
   MachineLane vectorLane, scalarLane;
@@ -203,9 +185,6 @@ private:
 
 /// Turns of a loop that become one in machine code, left to LLVM.
 void setUnroll(mlir::scf::ForOp loop, int64_t count);
-
-/// Address spaces of global and shared memory.
-inline constexpr unsigned kGlobalSpace = 1, kSharedSpace = 3;
 
 } // namespace keops
 

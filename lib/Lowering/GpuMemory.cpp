@@ -24,8 +24,6 @@ using namespace keops;
 
 /// Shared memory that a kernel may name at compile time, threads of a block, and memory of a thread, on every GPU.
 static constexpr int64_t kMaxSharedBytes = 48 * 1024, kMaxThreads = 1024, kMaxLocalBytes = 512 * 1024;
-/// The widest access to memory.
-static constexpr int64_t kWordBytes = 16;
 /// Running states of at most this many numbers stay in registers while columns pass; others would take them from the
 /// pairs, and are asked for once a tile.
 static constexpr int64_t kRunningRegisters = 16;
@@ -64,7 +62,7 @@ static Type numberType(KernelOp kernel) {
 }
 
 GpuMapping::GpuMapping(KernelOp kernel, TargetAttr target)
-    : kernel(kernel), target(target), schedule(*kernel.getSchedule()), builder(kernel), loc(kernel.getLoc()),
+    : GpuBuilder(OpBuilder(kernel), kernel.getLoc()), kernel(kernel), target(target), schedule(*kernel.getSchedule()),
       number(numberType(kernel)), lanes(schedule.getLanes()), threads(schedule.getRows() / lanes),
       vectorLane(builder, loc, number, lanes, schedule.getUnroll()),
       scalarLane(builder, loc, number, 1, schedule.getUnroll()) {
@@ -254,27 +252,7 @@ LogicalResult GpuMapping::finishFunction() {
 // Global memory
 //===----------------------------------------------------------------------===//
 
-static unsigned alignmentOf(Type type) {
-  auto vector = dyn_cast<VectorType>(type);
-  int64_t bytes = byteSize(getElementTypeOrSelf(type)) * (vector ? vector.getNumElements() : 1);
-  return std::min<int64_t>(bytes & -bytes, kWordBytes);
-}
-
 Value GpuMapping::widen64(Value value) { return arith::ExtSIOp::create(builder, loc, builder.getI64Type(), value); }
-
-Value GpuMapping::element(Value base, Type type, Value index) {
-  return LLVM::GEPOp::create(builder, loc, base.getType(), type, base, ArrayRef<LLVM::GEPArg>{index});
-}
-
-Value GpuMapping::load(Value base, Value index, Type type, int64_t alignment) {
-  Value address = element(base, getElementTypeOrSelf(type), index);
-  return LLVM::LoadOp::create(builder, loc, type, address, alignment ? alignment : alignmentOf(type));
-}
-
-void GpuMapping::store(Value base, Value index, Value value) {
-  Value address = element(base, getElementTypeOrSelf(value), index);
-  LLVM::StoreOp::create(builder, loc, value, address, alignmentOf(value.getType()));
-}
 
 Type GpuMapping::storageOf(BlockArgument argument) {
   return keops::storageOf(kernel.getArgumentStorage(), argument.getArgNumber(), argument.getType());
@@ -293,15 +271,6 @@ Value GpuMapping::loadArgument(BlockArgument argument, Value row, LaneIndex d) {
   return widen(builder, loc, load(access.base, index, memoryType(storage)), storage);
 }
 
-scf::ForOp GpuMapping::loop(Value from, Value to, int64_t step, function_ref<void(Value)> body) {
-  Value by = arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(from.getType(), step));
-  auto op = scf::ForOp::create(builder, loc, from, to, by);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(op.getBody());
-  body(op.getInductionVar());
-  return op;
-}
-
 //===----------------------------------------------------------------------===//
 // A thread's own memory
 //===----------------------------------------------------------------------===//
@@ -318,9 +287,7 @@ GpuMapping::LocalArray &GpuMapping::localArray(const void *owner, int64_t part, 
   localBytes += llvm::alignTo(bytes, kWordBytes);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(&function.getBody().front());
-  auto type = LLVM::LLVMArrayType::get(element, dim * width);
-  array.base = LLVM::AllocaOp::create(builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type, i64(1),
-                                      /*alignment=*/kWordBytes);
+  array.base = allocateLocal(element, dim * width);
   return array;
 }
 
@@ -341,10 +308,8 @@ GpuMapping::LocalArray &GpuMapping::arrayOf(MapOp map, bool onLanes, int64_t cop
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-LLVM::GlobalOp GpuMapping::createShared(StringRef name, int64_t width) {
-  auto type = LLVM::LLVMArrayType::get(number, schedule.getColumns() * width);
-  return LLVM::GlobalOp::create(builder, loc, type, /*isConstant=*/false, LLVM::Linkage::Internal, name,
-                                /*value=*/Attribute(), /*alignment=*/kWordBytes, kSharedSpace);
+LLVM::GlobalOp GpuMapping::createTile(StringRef name, int64_t width) {
+  return createShared(name, number, schedule.getColumns() * width);
 }
 
 /// Index of a number of a column. The tile is small: i32 does.

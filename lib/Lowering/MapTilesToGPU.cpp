@@ -274,32 +274,18 @@ void GpuMapping::emitResults(std::vector<MachineState> &states) {
 
 /// Begins a function of the launch's parameters at the end of `module`.
 void GpuMapping::beginFunction(gpu::GPUModuleOp module, StringRef name) {
-  builder.setInsertionPointToEnd(module.getBody());
-  Type pointer = LLVM::LLVMPointerType::get(builder.getContext(), kGlobalSpace), size = builder.getI64Type();
-  SmallVector<Type> types;
-  for (size_t n = 0; n < kernel.getBody().getNumArguments(); ++n)
-    types.append({pointer, size, size});
-  types.append(kernel.getResultTypes().size(), pointer);
-  types.append({size, pointer, pointer, pointer, pointer, size});
-  function = gpu::GPUFuncOp::create(builder, loc, name, builder.getFunctionType(types, {}));
-  function->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), builder.getUnitAttr());
-  function.setKnownBlockSizeAttr(builder.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
+  LaunchParameters parameters;
+  function = beginKernelOfRows(module, name, kernel.getBody().getNumArguments(), kernel.getResultTypes().size(),
+                               threads, parameters);
+  arguments = parameters.arguments;
+  outputs = parameters.outputs;
+  blocks = parameters.blocks;
+  intervals = parameters.intervals;
+  leftStates = parameters.states;
+  moveToBatch(parameters.rows, parameters.offsets, parameters.bytesOfStates);
 
-  builder.setInsertionPointToStart(&function.getBody().front());
-  auto next = function.getArguments().begin();
-  for (size_t n = 0; n < kernel.getBody().getNumArguments(); ++n, next += 3)
-    arguments.push_back({next[0], next[1], next[2]});
-  for (size_t n = 0; n < kernel.getResultTypes().size(); ++n)
-    outputs.push_back(*next++);
-  Value rows = next[0], offsets = next[3];
-  blocks = next[1];
-  intervals = next[2];
-  leftStates = next[4];
-  moveToBatch(rows, offsets, /*bytesOfStates=*/next[5]);
-
-  Value thread =
-      arith::IndexCastOp::create(builder, loc, size, gpu::ThreadIdOp::create(builder, loc, gpu::Dimension::x));
-  Value block = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::x));
+  Type size = builder.getI64Type();
+  Value thread = place<gpu::ThreadIdOp>(gpu::Dimension::x), block = place<gpu::BlockIdOp>(gpu::Dimension::x);
   thread32 = arith::TruncIOp::create(builder, loc, builder.getI32Type(), thread);
   blockEntry = mul(block, i64(5));
   Value firstRow = add(load(blocks, blockEntry, size), thread);
@@ -313,7 +299,7 @@ void GpuMapping::beginFunction(gpu::GPUModuleOp module, StringRef name) {
 /// Arguments, results and states of this block's batch.
 void GpuMapping::moveToBatch(Value rows, Value offsets, Value bytesOfStates) {
   Type size = builder.getI64Type();
-  Value batch = arith::IndexCastOp::create(builder, loc, size, gpu::BlockIdOp::create(builder, loc, gpu::Dimension::y));
+  Value batch = place<gpu::BlockIdOp>(gpu::Dimension::y);
   Value firstOffset = mul(batch, i64(static_cast<int64_t>(arguments.size())));
   for (auto [n, access] : llvm::enumerate(arguments)) {
     BlockArgument argument = kernel.getBody().getArgument(n);
@@ -390,9 +376,9 @@ LogicalResult GpuMapping::emitKernel(gpu::GPUModuleOp module) {
   builder.setInsertionPointToEnd(module.getBody());
   LLVM::GlobalOp tileGlobal, stagingGlobal;
   if (tileWidth > 0)
-    tileGlobal = createShared("tile", tileWidth);
+    tileGlobal = createTile("tile", tileWidth);
   if (stagingWidth > 0)
-    stagingGlobal = createShared("staging", stagingWidth);
+    stagingGlobal = createTile("staging", stagingWidth);
   beginFunction(module, kernel.getSymName());
   if (tileGlobal)
     tile = LLVM::AddressOfOp::create(builder, loc, tileGlobal);
