@@ -43,10 +43,10 @@ struct Plan {
 };
 
 /// Columns that one block takes, where so many blocks of rows are to keep so many multiprocessors busy. With none, all.
-/// States take up to 256 MiB, also of a device with little memory.
-inline std::int64_t columnsOfPart(std::int64_t blocks, std::int64_t columns, std::int64_t multiprocessors) {
+inline std::int64_t columnsOfPart(std::int64_t blocks, std::int64_t columns, std::int64_t multiprocessors,
+                                  std::int64_t deviceBytes) {
   constexpr std::int64_t busyThreads = 512, columnsOfBlock = 64, columnsOfMerge = 512, columnsOfTurn = 16,
-                         manyBlocks = 32, mostStateBytes = std::int64_t(256) << 20;
+                         manyBlocks = 32, shareOfStates = 32;
   if (stateBytesOfBlock == 0 || columns == 0 || multiprocessors <= 0 || blocks <= 0 ||
       blocks >= manyBlocks * multiprocessors)
     return columns;
@@ -61,6 +61,7 @@ inline std::int64_t columnsOfPart(std::int64_t blocks, std::int64_t columns, std
            (parts > 1 ? columnsOfMerge : 0);
   };
   std::int64_t most = smaller(divideUp(columns, columnsOfTurn), manyBlocks * multiprocessors / blocks);
+  std::int64_t mostStateBytes = smaller(std::int64_t(256) << 20, deviceBytes / shareOfStates);
   most = smaller(most, mostStateBytes / (stateBytesOfBlock > 0 ? stateBytesOfBlock : 1) / blocks);
   double best = cost(1);
   for (std::int64_t parts = 2; parts <= most; ++parts)
@@ -73,16 +74,18 @@ inline std::int64_t columnsOfPart(std::int64_t blocks, std::int64_t columns, std
 
 /// `multiprocessors` is the device's CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: where rows and batches are too few for
 /// them, blocks share columns. With 0 they do not, and a call is one launch without scratch memory. `batchStrides` are
-/// the elements of each input from one batch to the next, 0 where batches share it; none if they share all.
+/// the elements of each input from one batch to the next, 0 where batches share it; none if they share all. Scratch
+/// memory is at most 256 MiB, and a 32nd of `deviceBytes`, which is all memory of the device (cuDeviceTotalMem).
 inline Plan makePlan(std::int64_t rows, std::int64_t columns, std::int64_t multiprocessors = 0,
-                     std::int64_t batches = 1, const std::int64_t *batchStrides = nullptr) {
+                     std::int64_t batches = 1, const std::int64_t *batchStrides = nullptr,
+                     std::int64_t deviceBytes = INT64_MAX) {
   Plan plan;
   plan.rows = rows;
   plan.batches = batches;
   if (rows <= 0 || batches <= 0)
     return plan;
   std::int64_t blocks = (rows + rowsPerBlock - 1) / rowsPerBlock;
-  std::int64_t part = columnsOfPart(blocks * batches, columns, multiprocessors);
+  std::int64_t part = columnsOfPart(blocks * batches, columns, multiprocessors, deviceBytes);
   std::int64_t parts = columns > part ? (columns + part - 1) / part : 1, intervals = columns > 0 ? parts : 0;
   auto end = [](std::int64_t begin, std::int64_t step, std::int64_t all) { return begin + step < all ? begin + step : all; };
   for (std::int64_t n = 0; n < intervals; ++n)

@@ -47,8 +47,10 @@ int main() {
   CUmodule module;
   CUfunction kernel, merge;
   int multiprocessors = 0;
+  size_t deviceBytes = 0;
   CHECK(cuInit(0));
   CHECK(cuDeviceGet(&device, 0));
+  CHECK(cuDeviceTotalMem(&deviceBytes, device));
   CHECK(cuDeviceGetAttribute(&multiprocessors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, device));
   CHECK(cuDevicePrimaryCtxRetain(&context, device));
   CHECK(cuCtxSetCurrent(context));
@@ -58,7 +60,8 @@ int main() {
 
   // Once for all calls of these sizes.
   const int64_t batchStrides[] = {0, columns * 3, columns};
-  gauss::Plan plan = gauss::makePlan(rows, columns, multiprocessors, batches, batchStrides);
+  gauss::Plan plan =
+      gauss::makePlan(rows, columns, multiprocessors, batches, batchStrides, static_cast<int64_t>(deviceBytes));
   CUdeviceptr table, scratch = 0;
   CHECK(upload(plan.table, table));
   if (plan.scratchBytes() > 0)

@@ -19,7 +19,7 @@
 
 using namespace keops::runtime;
 
-static int compare(int64_t rows, int64_t columns, int64_t multiprocessors, int64_t batches) {
+static int compare(int64_t rows, int64_t columns, int64_t multiprocessors, int64_t batches, int64_t deviceBytes) {
   const int64_t rowStrides[] = {3, 3, 1}, componentStrides[] = {1, 1, 1}, batchStrides[] = {0, columns * 3, columns};
   LaunchRule rule;
   rule.entry = gauss::entry;
@@ -36,10 +36,8 @@ static int compare(int64_t rows, int64_t columns, int64_t multiprocessors, int64
   call.batchAxes = 1;
   call.batchSizes = &batches;
   call.batchStrides = batchStrides;
-  GpuFacts facts;
-  facts.multiprocessors = multiprocessors;
-  GpuPlan expected = planGpuLaunch(rule, call, facts);
-  gauss::Plan found = gauss::makePlan(rows, columns, multiprocessors, batches, batchStrides);
+  GpuPlan expected = planGpuLaunch(rule, call, gpuFactsOf(multiprocessors, deviceBytes));
+  gauss::Plan found = gauss::makePlan(rows, columns, multiprocessors, batches, batchStrides, deviceBytes);
   bool same = static_cast<int64_t>(found.scratchBytes()) == expected.scratchBytes &&
               found.rounds.size() == expected.launches.size();
   for (size_t n = 0; same && n < found.rounds.size(); ++n) {
@@ -64,9 +62,9 @@ static int compare(int64_t rows, int64_t columns, int64_t multiprocessors, int64
       same = found.table[found.offsets + word] == words(2)[word];
   }
   if (!same)
-    std::printf("%lld x %lld, %lld multiprocessors, %lld batches differ\n", static_cast<long long>(rows),
+    std::printf("%lld x %lld, %lld multiprocessors, %lld batches, %lld bytes differ\n", static_cast<long long>(rows),
                 static_cast<long long>(columns), static_cast<long long>(multiprocessors),
-                static_cast<long long>(batches));
+                static_cast<long long>(batches), static_cast<long long>(deviceBytes));
   return same ? 1 : 0;
 }
 
@@ -76,6 +74,7 @@ int main() {
     for (int64_t columns : {0, 1, 700, 10007, 1000000})
       for (int64_t multiprocessors : {0, 1, 132})
         for (int64_t batches : {1, 3})
-          same += compare(rows, columns, multiprocessors, batches);
+          for (int64_t deviceBytes : {int64_t(1) << 20, int64_t(1) << 34})
+            same += compare(rows, columns, multiprocessors, batches, deviceBytes);
   std::printf("%d plans are the same\n", same);
 }
