@@ -13,6 +13,7 @@
 #include "CompileGPU.h"
 
 #include "LaunchRule.h"
+#include "MovingKernels.h"
 
 #include "keops/Compiler/EmitPTX.h"
 
@@ -32,6 +33,7 @@ llvm::Expected<runtime::Artifact> keops::compileForGPU(ModuleOp module, const Co
   artifact.explanation = std::move(*explanation);
   if (llvm::Error error = readLaunchRules(module, shapes, artifact))
     return std::move(error);
+  addMovingKernels(module, artifact);
   gpu::GPUModuleOp gpuModule = mergeGPUModules(module);
   if (!gpuModule)
     return llvm::createStringError("target '" + artifact.target + "' is a CPU; expected a GPU such as sm_90");

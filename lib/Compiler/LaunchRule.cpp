@@ -85,7 +85,8 @@ static ProgramOp programOf(ModuleOp module) {
   return programs.empty() ? ProgramOp() : *programs.begin();
 }
 
-SmallVector<DictionaryAttr> keops::findLaunchRules(ModuleOp module) {
+/// The rules that lowering left in `module`, in the order of the artifact's kernels.
+static SmallVector<DictionaryAttr> findLaunchRules(ModuleOp module) {
   SmallVector<DictionaryAttr> rules;
   module.walk([&](Operation *op) {
     if (auto found = op->getAttrOfType<DictionaryAttr>("keops.launch"))
@@ -102,7 +103,8 @@ SmallVector<DictionaryAttr> keops::findLaunchRules(ModuleOp module) {
   return inOrder;
 }
 
-int64_t keops::launchInteger(DictionaryAttr launch, StringRef name) {
+/// An integer of the rule; 0 where this kind of code has none of that name.
+static int64_t launchInteger(DictionaryAttr launch, StringRef name) {
   auto attr = launch.getAs<IntegerAttr>(name);
   return attr ? attr.getInt() : 0;
 }

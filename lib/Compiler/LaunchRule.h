@@ -23,12 +23,6 @@ std::vector<std::vector<int64_t>> resultShapes(mlir::ModuleOp module);
 /// Chooses the schedule and says which, while the formula is still there.
 llvm::Expected<std::string> explainSchedule(mlir::ModuleOp module, const CompilerOptions &options);
 
-/// The rules that lowering left in `module`, in the order of the artifact's kernels.
-llvm::SmallVector<mlir::DictionaryAttr> findLaunchRules(mlir::ModuleOp module);
-
-/// An integer of the rule; 0 where this kind of code has none of that name.
-int64_t launchInteger(mlir::DictionaryAttr launch, llvm::StringRef name);
-
 /// Writes the rules, and the program if the module has one, into `artifact`; results have their own dimension as shape
 /// where `shapes` has none. Fails if there is no kernel.
 llvm::Error readLaunchRules(mlir::ModuleOp module, llvm::ArrayRef<std::vector<int64_t>> shapes,

@@ -17,6 +17,7 @@
 #include "keops/Compiler/Simulate.h"
 
 #include "LaunchRule.h"
+#include "MovingKernels.h"
 #include "SimulatedOps.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -385,24 +386,17 @@ llvm::Expected<Simulation> keops::compiler::simulateFormula(ModuleOp module, con
   Simulation simulation;
   simulation.artifact.target = options.target;
   simulation.artifact.explanation = std::move(*explanation);
-  SmallVector<DictionaryAttr> rules = findLaunchRules(module);
-  if (module.getOps<gpu::GPUModuleOp>().empty() || rules.empty())
+  if (module.getOps<gpu::GPUModuleOp>().empty())
     return llvm::createStringError("target '" + options.target + "' is a CPU; expected a GPU to simulate");
   if (llvm::Error error = readLaunchRules(module, shapes, simulation.artifact))
     return std::move(error);
-  for (DictionaryAttr rule : rules) {
-    StringRef entry = cast<StringAttr>(rule.get("entry")).getValue();
-    auto gpuModule = module.lookupSymbol<gpu::GPUModuleOp>(entry);
-    auto kernel = compileForSimulator(gpuModule, entry);
-    if (!kernel)
-      return kernel.takeError();
-    simulation.kernels.push_back({launchInteger(rule, "threads"), std::move(*kernel), nullptr});
-    if (launchInteger(rule, "state_bytes") == 0)
-      continue;
-    auto merge = compileForSimulator(gpuModule, (entry + "_merge").str());
-    if (!merge)
-      return merge.takeError();
-    simulation.kernels.back().merge = std::move(*merge);
-  }
+  addMovingKernels(module, simulation.artifact);
+  for (auto gpuModule : module.getOps<gpu::GPUModuleOp>())
+    for (auto function : gpuModule.getOps<gpu::GPUFuncOp>()) {
+      auto kernel = compileForSimulator(gpuModule, function.getName());
+      if (!kernel)
+        return kernel.takeError();
+      simulation.functions[function.getName().str()] = std::move(*kernel);
+    }
   return simulation;
 }

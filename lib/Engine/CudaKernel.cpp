@@ -72,7 +72,7 @@ void Kernel::Impl::runOnDevice(const runtime::CpuCall &call) {
 
 void Kernel::Impl::enqueue(const runtime::CpuCall &call, void *stream) {
   auto queue = static_cast<runtime::cuda::Stream>(stream);
-  translated([&] { cuda->enqueue(call, queue, core->pool); });
+  translated([&] { cuda->enqueue(call, queue); });
   if (!call.progress)
     return;
   translated([&] {

@@ -197,25 +197,15 @@ void Kernel::Impl::run(const runtime::CpuCall &call, const CallSizes &sizes) {
     return runOnDevice(call);
   if (!many.artifact.isProgram()) {
     if (isSimulated())
-      return simulate(simulation.artifact, simulation.kernels[0], call, core->multiprocessors);
+      return simulate(simulation.artifact, simulation, call, core->multiprocessors);
     const Variant &variant = variantFor(sizeClassOf(sizes));
     return runtime::launch(variant.artifact, variant.module->kernel(0), call, core->pool);
   }
-  // Each pass over the pairs counts as an equal part of the whole.
-  double passes = llvm::count_if(many.artifact.steps, [](const runtime::Step &step) {
-    return step.operation == runtime::Step::Operation::Launch;
-  });
-  int64_t passesDone = 0;
-  Progress ofPass = [&](double part) { (*call.progress)((passesDone + part) / passes); };
   auto launchStep = [&](const runtime::Step &step, const runtime::CpuCall &given) {
     if (isSimulated())
-      return simulate(simulation.artifact.kernel(step.kernel), simulation.kernels[step.kernel], given,
-                      core->multiprocessors);
-    runtime::CpuCall own = given;
-    own.progress = call.progress ? &ofPass : nullptr;
+      return simulate(simulation.artifact.kernel(step.kernel), simulation, given, core->multiprocessors);
     const Variant &variant = variantFor(classOf(sizes, step));
-    runtime::launch(variant.artifact.kernel(step.kernel), variant.module->kernel(step.kernel), own, core->pool);
-    ++passesDone;
+    runtime::launch(variant.artifact.kernel(step.kernel), variant.module->kernel(step.kernel), given, core->pool);
   };
   runtime::runProgram(many.artifact, call, launchStep, core->pool);
 }

@@ -70,7 +70,7 @@ static runtime::SimArgument argumentOf(const runtime::GpuParameter &parameter, c
   return parameter.value;
 }
 
-void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel,
+void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation &simulation,
                      const runtime::CpuCall &call, int64_t multiprocessors) {
   runtime::GpuPlan plan = runtime::planGpuLaunch(rule, call, {multiprocessors});
   std::vector<char> scratch(plan.scratchBytes);
@@ -102,8 +102,7 @@ void keops::simulate(const runtime::LaunchRule &rule, const compiler::Simulation
     launch.seed = 1;
     for (const runtime::GpuParameter &parameter : part.parameters)
       launch.arguments.push_back(argumentOf(parameter, call, plan, scratch.data()));
-    const compiler::SimKernel &function = part.entry == rule.entry ? *kernel.kernel : *kernel.merge;
-    if (std::optional<std::string> fault = function.launch(launch))
+    if (std::optional<std::string> fault = simulation.functions.at(part.entry)->launch(launch))
       throw Error("the simulated GPU stopped: " + *fault);
   }
 }

@@ -21,9 +21,9 @@ namespace keops {
 /// The name of the simulator among targets, and the GPU whose schedule and code it takes.
 inline constexpr llvm::StringLiteral kSimulator = "sim", kSimulatedGPU = "sm_90";
 
-/// Runs a call of one kernel as a GPU of so many multiprocessors would; the call's number of threads means nothing here.
-/// Throws Error if the kernel does what a GPU would not survive.
-void simulate(const runtime::LaunchRule &rule, const compiler::Simulation::Part &kernel, const runtime::CpuCall &call,
+/// Runs a call of one of the kernels as a GPU of so many multiprocessors would; the call's number of threads means
+/// nothing here. Throws Error if the kernel does what a GPU would not survive.
+void simulate(const runtime::LaunchRule &rule, const compiler::Simulation &simulation, const runtime::CpuCall &call,
               int64_t multiprocessors);
 
 } // namespace keops

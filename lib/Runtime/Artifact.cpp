@@ -45,12 +45,12 @@ namespace {
 
 constexpr char magic[8] = {'K', 'E', 'O', 'P', 'S', 'A', 'R', 'T'};
 /// Raised whenever the fields below change.
-constexpr uint64_t formatVersion = 3;
+constexpr uint64_t formatVersion = 4;
 
 /// Fewest bytes that one argument or result takes; bounds their number.
 constexpr uint64_t argumentBytes = 1 + 1 + 8;
 constexpr uint64_t resultBytes = 1 + 8 + 8 + 1;
-constexpr uint64_t ruleBytes = 10 * 8;
+constexpr uint64_t ruleBytes = 11 * 8;
 constexpr uint64_t stepArrayBytes = 1 + 8;
 constexpr uint64_t stepBytes = 3 + 4 * 8;
 
@@ -185,6 +185,7 @@ static void write(Writer &writer, const LaunchRule &rule) {
   writer.word(rule.scratchBytes);
   writer.word(rule.threads);
   writer.word(rule.sharedBytes);
+  writer.word(rule.scatterGroups);
 }
 
 static void read(Reader &reader, LaunchRule &rule) {
@@ -205,6 +206,7 @@ static void read(Reader &reader, LaunchRule &rule) {
   rule.scratchBytes = reader.integer();
   rule.threads = reader.integer();
   rule.sharedBytes = reader.integer();
+  rule.scatterGroups = reader.integer();
 }
 
 static void write(Writer &writer, const std::vector<StepArray> &arrays) {
@@ -231,7 +233,7 @@ static void write(Writer &writer, const Step &step) {
   writer.byte(static_cast<uint8_t>(step.operation));
   writer.byte(static_cast<uint8_t>(step.rows));
   writer.byte(static_cast<uint8_t>(step.columns));
-  writer.word(step.kernel);
+  writer.word(step.kernel + 1);
   writer.word(step.groups);
   write(writer, step.inputs);
   write(writer, step.outputs);
@@ -241,7 +243,7 @@ static void read(Reader &reader, const Artifact &artifact, Step &step) {
   step.operation = reader.enumerator(Step::Operation::Copy);
   step.rows = reader.enumerator(Axis::Parameter);
   step.columns = reader.enumerator(Axis::Parameter);
-  step.kernel = reader.below(std::max<size_t>(1, artifact.kernels.size()));
+  step.kernel = reader.below(artifact.kernels.size() + 1) - 1;
   step.groups = reader.integer();
   read(reader, artifact, step.inputs);
   read(reader, artifact, step.outputs);

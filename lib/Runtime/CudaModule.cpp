@@ -18,7 +18,6 @@
 #include "keops/Runtime/GpuLaunch.h"
 
 #include <algorithm>
-#include <functional>
 #include <mutex>
 #include <optional>
 
@@ -27,8 +26,6 @@ using namespace keops::runtime;
 /// Plans that a module keeps, and bytes of their tables: beyond one or the other, the longest unused goes.
 static constexpr size_t mostPlans = 64;
 static constexpr int64_t mostTableBytes = int64_t(64) << 20;
-/// What part of a device's memory states may take where columns are split.
-static constexpr int64_t shareOfStates = 32;
 
 namespace {
 
@@ -68,7 +65,7 @@ void appendRanges(const Ranges *ranges, PlanKey &key) {
 
 void makeKey(int64_t kernel, const LaunchRule &rule, const CpuCall &call, PlanKey &key) {
   auto arguments = static_cast<int64_t>(rule.arguments.size());
-  key.assign({kernel, call.rows, call.columns, call.batchAxes});
+  key.assign({kernel, call.rows, call.columns, call.firstRow, call.batchAxes});
   key.insert(key.end(), call.batchSizes, call.batchSizes + call.batchAxes);
   key.insert(key.end(), call.batchStrides, call.batchStrides + arguments * call.batchAxes);
   key.insert(key.end(), call.rowStrides, call.rowStrides + arguments);
@@ -79,6 +76,8 @@ void makeKey(int64_t kernel, const LaunchRule &rule, const CpuCall &call, PlanKe
 } // namespace
 
 struct CudaModule::Impl {
+  class Runner;
+
   Impl(std::shared_ptr<const CudaDevice> device, const Artifact &artifact)
       : device(std::move(device)), artifact(artifact) {}
 
@@ -89,15 +88,15 @@ struct CudaModule::Impl {
   std::shared_ptr<LoadedPlan> findPlan(int64_t kernel, const CpuCall &call, cuda::Stream stream);
   std::shared_ptr<LoadedPlan> makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key,
                                        const ColumnWindow *window = nullptr);
-  GpuFacts facts() const;
+  GpuFacts facts() const { return gpuFactsOf(device->multiprocessors(), device->totalBytes()); }
   cuda::Function findFunction(const GpuLaunch &launch) const;
   void makeRoom(int64_t bytes);
   void launch(int64_t kernel, const CpuCall &call, cuda::Stream stream);
   void carryOut(const LoadedPlan &loaded, const CpuCall &call, cuda::Address scratch, cuda::Stream stream) const;
 
-  std::string nameOf(int64_t kernel) const {
-    return "kernel '" + artifact.kernel(kernel).entry + "' on " + device->title();
-  }
+  /// Runs `action`; what goes wrong names the kernel that it is about.
+  template <typename Action>
+  auto named(const LaunchRule &kernel, Action action) const;
 
   const std::shared_ptr<const CudaDevice> device;
   const Artifact &artifact;
@@ -106,6 +105,20 @@ struct CudaModule::Impl {
   std::vector<std::shared_ptr<LoadedPlan>> plans;
   uint64_t uses = 0;
 };
+
+template <typename Action>
+auto CudaModule::Impl::named(const LaunchRule &kernel, Action action) const {
+  auto sentence = [&](const DeviceError &error) {
+    return "kernel '" + kernel.entry + "' on " + device->title() + ": " + error.what();
+  };
+  try {
+    return action();
+  } catch (const OutOfDeviceMemory &error) {
+    throw OutOfDeviceMemory(sentence(error));
+  } catch (const DeviceError &error) {
+    throw DeviceError(sentence(error));
+  }
+}
 
 //===----------------------------------------------------------------------===//
 // Code
@@ -191,13 +204,6 @@ void CudaModule::Impl::makeRoom(int64_t bytes) {
       return;
     plans.erase(oldest);
   }
-}
-
-GpuFacts CudaModule::Impl::facts() const {
-  GpuFacts facts;
-  facts.multiprocessors = device->multiprocessors();
-  facts.stateBytes = std::min(facts.stateBytes, device->totalBytes() / shareOfStates);
-  return facts;
 }
 
 std::shared_ptr<LoadedPlan> CudaModule::Impl::makePlan(int64_t kernel, const CpuCall &call, const PlanKey &key,
@@ -296,79 +302,25 @@ void CudaModule::Impl::carryOut(const LoadedPlan &loaded, const CpuCall &call, c
 // Programs
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// The bytes of an array between its lowest and its highest element.
-struct Extent {
-  int64_t before = 0; ///< of its first element
-  int64_t bytes = 0;
-};
-
-Extent extentOf(const StridedArray &array, const MoveSizes &sizes) {
-  int64_t lowest = 0, highest = 0;
-  auto add = [&](int64_t size, int64_t stride) {
-    lowest += std::min<int64_t>((size - 1) * stride, 0);
-    highest += std::max<int64_t>((size - 1) * stride, 0);
-  };
-  if (array.rows == 0 || array.dim == 0)
-    return {};
-  add(array.rows, array.rowStride);
-  add(array.dim, array.componentStride);
-  for (int64_t axis = 0; axis < sizes.batchAxes; ++axis)
-    add(sizes.batchSizes[axis], array.batchStrides[axis]);
-  int64_t bytes = sizeOf(array.type);
-  return {-lowest * bytes, (highest - lowest + 1) * bytes};
-}
-
-/// Kernels on the device. Rows are moved on the host, through copies of both arrays.
-class CudaRunner : public StepRunner {
+/// All steps on the device.
+class CudaModule::Impl::Runner : public StepRunner {
 public:
-  using Launcher = std::function<void(int64_t kernel, const CpuCall &call)>;
-  CudaRunner(const CudaDevice &device, cuda::Stream stream, ThreadPool &pool, Launcher launcher)
-      : device(device), stream(stream), pool(pool), launcher(std::move(launcher)) {}
+  Runner(Impl &impl, cuda::Stream stream) : impl(impl), stream(stream) {}
 
   char *reserve(size_t bytes) override {
-    memory.emplace(device, static_cast<int64_t>(bytes), stream);
+    impl.named(impl.artifact, [&] { memory.emplace(*impl.device, static_cast<int64_t>(bytes), stream); });
     return memory->pointer();
   }
-  void launch(const Step &step, const CpuCall &call) override { launcher(step.kernel, call); }
-  void move(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes) override {
-    const cuda::Functions &call = device.call();
-    std::vector<StridedArray> copies = arrays;
-    std::vector<std::vector<char>> bytes(arrays.size());
-    std::vector<Extent> extents;
-    for (size_t n = 0; n < arrays.size(); ++n) {
-      extents.push_back(extentOf(arrays[n], sizes));
-      bytes[n].resize(extents[n].bytes);
-      copies[n].data = bytes[n].data() + extents[n].before;
-      if (n + 1 < arrays.size() && !bytes[n].empty())
-        device.driver().check(
-            call.cuMemcpyDtoHAsync_v2(bytes[n].data(), first(arrays[n], extents[n]), bytes[n].size(), stream),
-            "copying rows from the device");
-    }
-    device.driver().check(call.cuStreamSynchronize(stream), "running kernels");
-    moveRows(step, copies, sizes, pool);
-    if (bytes.back().empty())
-      return;
-    device.driver().check(call.cuMemcpyHtoDAsync_v2(first(arrays.back(), extents.back()), bytes.back().data(),
-                                                    bytes.back().size(), stream),
-                          "copying rows to the device");
-    device.driver().check(call.cuStreamSynchronize(stream), "copying rows to the device");
+  void launch(const Step &step, const CpuCall &call) override {
+    impl.named(impl.artifact.kernel(step.kernel), [&] { impl.launch(step.kernel, call, stream); });
   }
+  ThreadPool *movers(const Step &) override { return nullptr; }
 
 private:
-  static cuda::Address first(const StridedArray &array, const Extent &extent) {
-    return reinterpret_cast<cuda::Address>(array.data) - static_cast<uint64_t>(extent.before);
-  }
-
-  const CudaDevice &device;
+  Impl &impl;
   cuda::Stream stream;
-  ThreadPool &pool;
-  Launcher launcher;
   std::optional<DeviceMemory> memory;
 };
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Door
@@ -376,12 +328,10 @@ private:
 
 CudaModule::CudaModule(std::shared_ptr<const CudaDevice> device, const Artifact &artifact, DiskCache &disk)
     : impl(std::make_unique<Impl>(std::move(device), artifact)) {
-  try {
+  impl->named(artifact, [&] {
     CurrentDevice current(*impl->device);
     impl->load(disk);
-  } catch (const DeviceError &error) {
-    throw DeviceError(impl->nameOf(0) + ": " + error.what());
-  }
+  });
 }
 
 CudaModule::~CudaModule() {
@@ -399,46 +349,31 @@ CudaModule::~CudaModule() {
 const CudaDevice &CudaModule::device() const { return *impl->device; }
 const Artifact &CudaModule::artifact() const { return impl->artifact; }
 
-/// Runs `action` with the device current; what goes wrong names the kernel that `kernel` says.
-template <typename Impl, typename Action>
-static auto named(const Impl &impl, const int64_t &kernel, Action action) {
-  try {
-    CurrentDevice current(*impl.device);
-    return action();
-  } catch (const OutOfDeviceMemory &error) {
-    throw OutOfDeviceMemory(impl.nameOf(kernel) + ": " + error.what());
-  } catch (const DeviceError &error) {
-    throw DeviceError(impl.nameOf(kernel) + ": " + error.what());
-  }
+void CudaModule::enqueue(const CpuCall &call, cuda::Stream stream) {
+  if (!impl->artifact.isProgram())
+    return enqueueKernel(0, call, stream);
+  CurrentDevice current(*impl->device);
+  Impl::Runner runner(*impl, stream);
+  runSteps(impl->artifact, call, runner);
 }
 
-void CudaModule::enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &pool) {
-  int64_t kernel = 0;
-  named(*impl, kernel, [&] {
-    if (!impl->artifact.isProgram())
-      return impl->launch(0, call, stream);
-    bool moves = std::any_of(impl->artifact.steps.begin(), impl->artifact.steps.end(),
-                             [](const Step &step) { return step.operation != Step::Operation::Launch; });
-    if (moves && impl->device->isCapturing(stream))
-      throw DeviceError("expected a stream that is not being captured, because the formula moves rows by way of the "
-                        "host");
-    CudaRunner runner(*impl->device, stream, pool, [&](int64_t number, const CpuCall &own) {
-      kernel = number;
-      impl->launch(number, own, stream);
-    });
-    runSteps(impl->artifact, call, runner);
+void CudaModule::enqueueKernel(int64_t kernel, const CpuCall &call, cuda::Stream stream) {
+  impl->named(impl->artifact.kernel(kernel), [&] {
+    CurrentDevice current(*impl->device);
+    impl->launch(kernel, call, stream);
   });
 }
 
-int64_t CudaModule::windowBytes(const CpuCall &call, const ColumnWindow &window) const {
-  return planGpuLaunch(impl->artifact, call, impl->facts(), &window).scratchBytes;
+int64_t CudaModule::windowBytes(int64_t kernel, const CpuCall &call, const ColumnWindow &window) const {
+  return planGpuLaunch(impl->artifact.kernel(kernel), call, impl->facts(), &window).scratchBytes;
 }
 
-void CudaModule::enqueueWindow(const CpuCall &call, const ColumnWindow &window, cuda::Address scratch,
+void CudaModule::enqueueWindow(int64_t kernel, const CpuCall &call, const ColumnWindow &window, cuda::Address scratch,
                                cuda::Stream stream) {
-  named(*impl, /*kernel=*/0, [&] {
+  impl->named(impl->artifact.kernel(kernel), [&] {
+    CurrentDevice current(*impl->device);
     // Each is met once: there is no use in keeping its plan.
-    std::shared_ptr<LoadedPlan> loaded = impl->makePlan(0, call, {}, &window);
+    std::shared_ptr<LoadedPlan> loaded = impl->makePlan(kernel, call, {}, &window);
     impl->carryOut(*loaded, call, scratch, stream);
   });
 }

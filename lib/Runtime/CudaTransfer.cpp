@@ -11,14 +11,20 @@
 // the states of their reductions take half of the memory, and columns come in
 // windows. A piece waits for none of the host's copies but its own.
 //
+// A program is one piece, or each of its steps is a call of its own: what a pass
+// leaves for the next has all rows, and so lies in memory of the host.
+//
 //===----------------------------------------------------------------------===//
 
+#include "Buffer.h"
 #include "HostArrays.h"
+#include "StepRunner.h"
 #include "keops/Runtime/CudaModule.h"
 #include "keops/Runtime/GpuLaunch.h"
 
 #include <algorithm>
 #include <list>
+#include <new>
 
 using namespace keops::runtime;
 
@@ -29,21 +35,35 @@ constexpr double usableShare = 0.9;
 /// How often a call that finds less memory than it was told tries again, with half as much.
 constexpr int tries = 4;
 
-/// One call with arrays of the host.
+/// One call with arrays of the host: of a kernel, or of the whole program.
 class Transfer {
 public:
-  Transfer(CudaModule &module, const Artifact &artifact, const CpuCall &call, ThreadPool &pool)
-      : module(module), artifact(artifact), call(call), pool(pool), batches(batchesOf(call)) {}
+  static constexpr int64_t WholeProgram = -1;
+  Transfer(CudaModule &module, int64_t kernel, const CpuCall &call)
+      : module(module), kernel(kernel),
+        rule(kernel == WholeProgram ? module.artifact() : module.artifact().kernel(kernel)), call(call),
+        batches(batchesOf(call)) {}
 
+  /// Piece by piece, if need be.
   void run() {
-    for (int64_t budget = memory();; budget /= 2) {
-      bool last = ++tried == tries || artifact.isProgram();
+    int64_t budget = memory();
+    for (int tried = 1;; ++tried, budget /= 2)
       try {
         return runWithin(budget);
       } catch (const OutOfDeviceMemory &) {
-        if (last)
+        if (tried == tries)
           throw;
       }
+  }
+  /// In one piece, or not at all: false if there is no memory for that.
+  bool runAtOnce() {
+    if (bytesOf(whole()) > memory())
+      return false;
+    try {
+      runRows(whole(), std::max<int64_t>(call.rows, 1));
+      return true;
+    } catch (const OutOfDeviceMemory &) {
+      return false;
     }
   }
 
@@ -81,9 +101,16 @@ private:
            : axis == Axis::Column ? piece.endColumn - piece.firstColumn
                                   : 1;
   }
-  int64_t blocksOf(int64_t rows) const { return (rows + artifact.rowsPerBlock - 1) / artifact.rowsPerBlock; }
+  static int64_t firstOf(Axis axis, const Piece &piece) {
+    return axis == Axis::Row ? piece.firstRow : axis == Axis::Column ? piece.firstColumn : 0;
+  }
+  int64_t blocksOf(int64_t rows) const { return (rows + rule.rowsPerBlock - 1) / rule.rowsPerBlock; }
+  Piece whole() const { return {-1, 0, call.rows, 0, call.columns}; }
   HostArray input(size_t n, const Piece &piece) const;
   int64_t bytesOf(const Piece &piece, Axis axis) const;
+  int64_t bytesOf(const Piece &piece) const {
+    return bytesOf(piece, Axis::Row) + bytesOf(piece, Axis::Column) + bytesOf(piece, Axis::Parameter);
+  }
 
   void runWithin(int64_t budget);
   /// All rows of `piece`, `rowsAtOnce` at a time, and all its columns.
@@ -95,6 +122,12 @@ private:
   OnDevice emptyArrays() const;
   Results makeResults(const Piece &piece, const DeviceStream &stream) const;
   void download(const Piece &piece, const Results &results, const DeviceStream &stream) const;
+  void enqueue(const CpuCall &own, const DeviceStream &stream) const {
+    if (kernel == WholeProgram)
+      module.enqueue(own, stream.get());
+    else
+      module.enqueueKernel(kernel, own, stream.get());
+  }
   /// The call of a piece; calls `action` with it.
   template <typename Action>
   void withCall(const Piece &piece, const OnDevice &arrays, const Results &results, Action action) const;
@@ -105,12 +138,31 @@ private:
   void tell(const Piece &piece);
 
   CudaModule &module;
-  const Artifact &artifact;
+  const int64_t kernel;
+  const LaunchRule &rule;
   const CpuCall &call;
-  ThreadPool &pool;
   const int64_t batches;
   int tried = 0;
   double done = 0, told = 0; ///< parts of all pairs: in this try, and told in any
+};
+
+/// Steps of a program, each with arrays of the host. Rows that lie there are moved there.
+class HostSteps : public StepRunner {
+public:
+  HostSteps(CudaModule &module, ThreadPool &pool) : module(module), pool(pool) {}
+
+  char *reserve(size_t bytes) override {
+    if (char *place = memory.reserve(bytes))
+      return place;
+    throw std::bad_alloc();
+  }
+  void launch(const Step &step, const CpuCall &call) override { Transfer(module, step.kernel, call).run(); }
+  ThreadPool *movers(const Step &) override { return &pool; }
+
+private:
+  CudaModule &module;
+  ThreadPool &pool;
+  Buffer memory;
 };
 
 } // namespace
@@ -120,7 +172,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 HostArray Transfer::input(size_t n, const Piece &piece) const {
-  const ArgumentInfo &info = artifact.arguments[n];
+  const ArgumentInfo &info = rule.arguments[n];
   HostArray array;
   array.elementBytes = sizeOf(info.type);
   array.data = static_cast<const char *>(call.inputs[n]);
@@ -135,25 +187,21 @@ HostArray Transfer::input(size_t n, const Piece &piece) const {
     rest /= call.batchSizes[axis];
   }
   if (info.axis != Axis::Parameter)
-    array.data +=
-        (info.axis == Axis::Row ? piece.firstRow : piece.firstColumn) * call.rowStrides[n] * array.elementBytes;
+    array.data += firstOf(info.axis, piece) * call.rowStrides[n] * array.elementBytes;
   array.axes.push_back({rowsOf(info.axis, piece), info.axis == Axis::Parameter ? 0 : call.rowStrides[n]});
   array.axes.push_back({info.dim, call.componentStrides[n]});
   return array;
 }
 
-/// Bytes on the device of arguments and results over this axis; what steps leave for each other counts as parameters.
+/// Bytes on the device of arguments and results over this axis.
 int64_t Transfer::bytesOf(const Piece &piece, Axis axis) const {
   int64_t bytes = 0, copies = piece.batch < 0 ? batches : 1;
-  for (size_t n = 0; n < artifact.arguments.size(); ++n)
-    if (artifact.arguments[n].axis == axis)
+  for (size_t n = 0; n < rule.arguments.size(); ++n)
+    if (rule.arguments[n].axis == axis)
       bytes += input(n, piece).packedBytes();
-  for (const ResultInfo &result : artifact.results)
+  for (const ResultInfo &result : rule.results)
     if (result.axis == axis)
       bytes += copies * rowsOf(axis, piece) * result.dim * sizeOf(result.type);
-  if (axis == Axis::Parameter)
-    for (const ArgumentInfo &temporary : artifact.temporaries)
-      bytes += batches * rowsOf(temporary.axis) * temporary.dim * sizeOf(temporary.type);
   return bytes;
 }
 
@@ -163,15 +211,13 @@ int64_t Transfer::bytesOf(const Piece &piece, Axis axis) const {
 
 void Transfer::runWithin(int64_t budget) {
   done = 0;
-  Piece whole = {-1, 0, call.rows, 0, call.columns};
-  if (artifact.isProgram() ||
-      bytesOf(whole, Axis::Row) + bytesOf(whole, Axis::Column) + bytesOf(whole, Axis::Parameter) <= budget)
-    return runRows(whole, std::max<int64_t>(call.rows, 1));
+  if (bytesOf(whole()) <= budget)
+    return runRows(whole(), std::max<int64_t>(call.rows, 1));
   for (int64_t batch = 0; batch < batches; ++batch) {
     Piece one = {batch, 0, call.rows, 0, call.columns}, smallest = {batch, 0, 1, 0, 1};
     int64_t forRows = budget - bytesOf(one, Axis::Parameter), columnBytes = bytesOf(one, Axis::Column);
     int64_t eachRow = std::max<int64_t>(bytesOf(smallest, Axis::Row), 1);
-    int64_t block = std::max<int64_t>(artifact.rowsPerBlock, 1);
+    int64_t block = std::max<int64_t>(rule.rowsPerBlock, 1);
     int64_t rows = std::min((forRows - columnBytes) / eachRow, call.rows);
     if (rows >= std::min(block, call.rows)) {
       // Whole blocks, but no empty ones.
@@ -181,7 +227,7 @@ void Transfer::runWithin(int64_t budget) {
     // Rows and their states in one half of the memory, in whole blocks if possible, and a window of columns in the
     // other.
     // Clusters of rows, and gaps between them, have blocks of their own.
-    int64_t states = 2 * artifact.stateBytes, ofBlock = eachRow * block + states;
+    int64_t states = 2 * rule.stateBytes, ofBlock = eachRow * block + states;
     int64_t forClusters = call.ranges ? (2 * call.ranges->clusters + 1) * states : 0;
     forRows -= forClusters;
     int64_t half = forRows / 2;
@@ -189,12 +235,12 @@ void Transfer::runWithin(int64_t budget) {
     beside = std::clamp<int64_t>(beside, 1, call.rows);
     int64_t eachColumn = std::max<int64_t>(bytesOf(smallest, Axis::Column), 1);
     int64_t columns = (forRows - beside * eachRow - blocksOf(beside) * states) / eachColumn;
-    if (columns >= 1 && call.columns > 0 && artifact.stateBytes > 0)
+    if (columns >= 1 && call.columns > 0 && rule.stateBytes > 0)
       runWindows(one, beside, std::min(columns, call.columns));
     else if (rows >= 1)
       runRows(one, rows);
     else
-      throw OutOfDeviceMemory("kernel '" + artifact.entry + "': " + module.device().title() +
+      throw OutOfDeviceMemory("kernel '" + rule.entry + "': " + module.device().title() +
                               " is out of memory: expected room for a column, a row, and twice the state of a block, " +
                               std::to_string(budget - forRows + eachColumn + eachRow + states) + " bytes, got " +
                               std::to_string(budget));
@@ -242,7 +288,7 @@ void Transfer::runRows(const Piece &piece, int64_t rowsAtOnce) {
     waiting(stream, [&] {
       upload(part, Axis::Row, stream, rows, arrays);
       Results results = makeResults(part, stream);
-      withCall(part, arrays, results, [&](const CpuCall &own) { module.enqueue(own, stream.get(), pool); });
+      withCall(part, arrays, results, [&](const CpuCall &own) { enqueue(own, stream); });
       download(part, results, stream);
     });
     tell(part);
@@ -271,7 +317,7 @@ void Transfer::runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t column
       int64_t bytes = 0;
       withCall(part, arrays, results, [&](const CpuCall &own) {
         for (const ColumnWindow &window : windows)
-          bytes = std::max(bytes, module.windowBytes(own, window));
+          bytes = std::max(bytes, module.windowBytes(kernel, own, window));
       });
       states.emplace(module.device(), bytes, stream.get());
     });
@@ -281,8 +327,9 @@ void Transfer::runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t column
       part.endColumn = window.end;
       waiting(stream, [&] {
         upload(part, Axis::Column, stream, columns, arrays);
-        withCall(part, arrays, results,
-                 [&](const CpuCall &own) { module.enqueueWindow(own, window, states->address(), stream.get()); });
+        withCall(part, arrays, results, [&](const CpuCall &own) {
+          module.enqueueWindow(kernel, own, window, states->address(), stream.get());
+        });
         if (window.end == call.columns)
           download(part, results, stream);
       });
@@ -297,7 +344,7 @@ void Transfer::runWindows(const Piece &piece, int64_t rowsAtOnce, int64_t column
 
 Transfer::OnDevice Transfer::emptyArrays() const {
   OnDevice arrays;
-  size_t count = artifact.arguments.size();
+  size_t count = rule.arguments.size();
   arrays.inputs.resize(count);
   arrays.rowStrides.resize(count);
   arrays.componentStrides.resize(count);
@@ -306,8 +353,8 @@ Transfer::OnDevice Transfer::emptyArrays() const {
 }
 
 void Transfer::upload(const Piece &piece, Axis axis, const DeviceStream &stream, Held &held, OnDevice &arrays) const {
-  for (size_t n = 0; n < artifact.arguments.size(); ++n) {
-    if (artifact.arguments[n].axis != axis)
+  for (size_t n = 0; n < rule.arguments.size(); ++n) {
+    if (rule.arguments[n].axis != axis)
       continue;
     HostArray array = input(n, piece);
     int64_t bytes = array.packedBytes();
@@ -323,9 +370,8 @@ void Transfer::upload(const Piece &piece, Axis axis, const DeviceStream &stream,
     size_t axes = array.axes.size();
     arrays.rowStrides[n] = strides[axes - 2];
     arrays.componentStrides[n] = strides[axes - 1];
-    // Columns keep their numbers: the first one of all would lie here.
-    int64_t before =
-        axis == Axis::Column ? piece.firstColumn * arrays.rowStrides[n] * sizeOf(artifact.arguments[n].type) : 0;
+    // Rows and columns keep their numbers: the first one of all would lie here.
+    int64_t before = firstOf(axis, piece) * arrays.rowStrides[n] * sizeOf(rule.arguments[n].type);
     arrays.inputs[n] = reinterpret_cast<const void *>(held.memory.back().address() - static_cast<uint64_t>(before));
     if (piece.batch < 0)
       std::copy_n(strides.begin(), call.batchAxes,
@@ -335,21 +381,22 @@ void Transfer::upload(const Piece &piece, Axis axis, const DeviceStream &stream,
 
 Transfer::Results Transfer::makeResults(const Piece &piece, const DeviceStream &stream) const {
   Results results;
-  for (const ResultInfo &result : artifact.results) {
+  for (const ResultInfo &result : rule.results) {
     int64_t rows = (piece.batch < 0 ? batches : 1) * rowsOf(result.axis, piece);
     results.bytes.push_back(rows * result.dim * sizeOf(result.type));
     results.memory.emplace_back(module.device(), results.bytes.back(), stream.get());
-    results.outputs.push_back(results.memory.back().pointer());
+    int64_t before = firstOf(result.axis, piece) * result.dim * sizeOf(result.type);
+    results.outputs.push_back(
+        reinterpret_cast<void *>(results.memory.back().address() - static_cast<uint64_t>(before)));
   }
   return results;
 }
 
 void Transfer::download(const Piece &piece, const Results &results, const DeviceStream &stream) const {
   for (size_t n = 0; n < results.memory.size(); ++n) {
-    const ResultInfo &result = artifact.results[n];
-    int64_t before =
-        (std::max<int64_t>(piece.batch, 0) * rowsOf(result.axis) + (result.axis == Axis::Row ? piece.firstRow : 0)) *
-        result.dim * sizeOf(result.type);
+    const ResultInfo &result = rule.results[n];
+    int64_t before = (std::max<int64_t>(piece.batch, 0) * rowsOf(result.axis) + firstOf(result.axis, piece)) *
+                     result.dim * sizeOf(result.type);
     stream.copyToHost(static_cast<char *>(call.outputs[n]) + before, results.memory[n].address(), results.bytes[n]);
   }
 }
@@ -363,6 +410,7 @@ void Transfer::withCall(const Piece &piece, const OnDevice &arrays, const Result
   own.batchStrides = arrays.batchStrides.data();
   own.outputs = results.outputs.data();
   own.rows = piece.endRow - piece.firstRow;
+  own.firstRow = piece.firstRow;
   if (piece.batch >= 0)
     own.batchAxes = 0;
   std::optional<RangesOfRows> ranges;
@@ -373,7 +421,17 @@ void Transfer::withCall(const Piece &piece, const OnDevice &arrays, const Result
   action(own);
 }
 
+//===----------------------------------------------------------------------===//
+// Door
+//===----------------------------------------------------------------------===//
+
 void CudaModule::run(const CpuCall &call, ThreadPool &pool) {
-  if (batchesOf(call) > 0)
-    Transfer(*this, artifact(), call, pool).run();
+  if (batchesOf(call) == 0)
+    return;
+  if (!artifact().isProgram())
+    return Transfer(*this, /*kernel=*/0, call).run();
+  if (Transfer(*this, Transfer::WholeProgram, call).runAtOnce())
+    return;
+  HostSteps steps(*this, pool);
+  runSteps(artifact(), call, steps);
 }

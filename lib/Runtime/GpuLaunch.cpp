@@ -23,10 +23,13 @@
 //
 // Where columns come in windows, each leaves one state for each block.
 //
+// What scatters rows is launched otherwise: see GpuScatter.cpp.
+//
 //===----------------------------------------------------------------------===//
 
 #include "keops/Runtime/GpuLaunch.h"
 
+#include "GpuScatter.h"
 #include "keops/Runtime/LaunchPlan.h"
 
 #include <algorithm>
@@ -45,6 +48,8 @@ constexpr int64_t busyThreads = 512;
 constexpr int64_t columnsOfBlock = 64, columnsOfMerge = 512;
 /// Parts have a multiple of so many columns: whole turns of the loop over columns.
 constexpr int64_t columnsOfTurn = 16;
+/// What part of a device's memory states may take where columns are split.
+constexpr int64_t shareOfStates = 32;
 /// States that one thread adds up, at most.
 constexpr int64_t statesOfMerge = 32;
 /// Blocks beyond so many for each multiprocessor are not split: the last ones to end leave little idle.
@@ -63,6 +68,13 @@ struct Round {
 
 static int64_t divideUp(int64_t value, int64_t by) { return value / by + (value % by != 0); }
 
+GpuFacts keops::runtime::gpuFactsOf(int64_t multiprocessors, int64_t deviceBytes) {
+  GpuFacts facts;
+  facts.multiprocessors = multiprocessors;
+  facts.stateBytes = std::min(facts.stateBytes, deviceBytes / shareOfStates);
+  return facts;
+}
+
 int64_t keops::runtime::batchesOf(const CpuCall &call) {
   int64_t batches = 1;
   for (int64_t axis = 0; axis < call.batchAxes; ++axis)
@@ -70,8 +82,7 @@ int64_t keops::runtime::batchesOf(const CpuCall &call) {
   return batches;
 }
 
-/// For each batch and argument, the elements to the batch's first one.
-static std::vector<int64_t> batchOffsets(const CpuCall &call, size_t arguments, int64_t batches) {
+std::vector<int64_t> keops::runtime::batchOffsets(const CpuCall &call, size_t arguments, int64_t batches) {
   std::vector<int64_t> offsets(batches * arguments, 0);
   for (int64_t batch = 0; batch < batches; ++batch) {
     int64_t left = batch;
@@ -85,9 +96,11 @@ static std::vector<int64_t> batchOffsets(const CpuCall &call, size_t arguments, 
   return offsets;
 }
 
-static void append(const std::vector<PlannedBlock> &blocks, std::vector<int64_t> &words) {
+/// Rows get the numbers that they have in the whole call.
+static void append(const std::vector<PlannedBlock> &blocks, int64_t firstRow, std::vector<int64_t> &words) {
   for (const PlannedBlock &block : blocks)
-    words.insert(words.end(), {block.rowBegin, block.rowEnd, block.firstInterval, block.endInterval, block.state});
+    words.insert(words.end(), {firstRow + block.rowBegin, firstRow + block.rowEnd, block.firstInterval,
+                               block.endInterval, block.state});
 }
 
 //===----------------------------------------------------------------------===//
@@ -200,6 +213,8 @@ GpuPlan keops::runtime::planGpuLaunch(const LaunchRule &rule, const CpuCall &cal
   int64_t batches = batchesOf(call);
   if (call.rows == 0 || batches == 0)
     return plan;
+  if (rule.scatterGroups > 0)
+    return planGpuScatter(rule, call, facts);
   // How a GPU's kernel is split is not what threads of a CPU need: of the rule, blocks of rows are all that counts.
   LaunchRule blocksOnly;
   blocksOnly.rowsPerBlock = blocksOnly.rowGranularity = rule.rowsPerBlock;
@@ -220,12 +235,12 @@ GpuPlan keops::runtime::planGpuLaunch(const LaunchRule &rule, const CpuCall &cal
   int64_t bytesOfBatch = merges.numStates() * rule.stateBytes;
   plan.scratchBytes = batches * bytesOfBatch;
   plan.tables = {{}, cut.allPairs(), batchOffsets(call, rule.arguments.size(), batches), {}};
-  append(tasks, plan.tables[Blocks]);
+  append(tasks, call.firstRow, plan.tables[Blocks]);
   std::vector<Round> rounds = {{rule.entry, Blocks, 0, static_cast<int64_t>(tasks.size()), rule.sharedBytes}};
   for (const std::vector<PlannedBlock> &round : merges.rounds) {
     int64_t first = static_cast<int64_t>(plan.tables[Merges].size()) / wordsPerBlock;
     rounds.push_back({rule.entry + "_merge", Merges, first, static_cast<int64_t>(round.size()), 0});
-    append(round, plan.tables[Merges]);
+    append(round, call.firstRow, plan.tables[Merges]);
   }
 
   using Kind = GpuParameter::Kind;

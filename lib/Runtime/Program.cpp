@@ -20,6 +20,7 @@
 #include "keops/Runtime/GpuLaunch.h"
 #include "keops/Runtime/ThreadPool.h"
 
+#include <algorithm>
 #include <new>
 #include <optional>
 
@@ -37,13 +38,14 @@ public:
       return;
     reserveTemporaries();
     for (const Step &step : artifact.steps)
-      if (step.operation == Step::Operation::Launch)
-        launchKernel(step);
+      if (ThreadPool *pool = movesRows(step) ? runner.movers(step) : nullptr)
+        move(step, *pool);
       else
-        move(step);
+        launchKernel(step);
   }
 
 private:
+  static bool movesRows(const Step &step) { return step.operation != Step::Operation::Launch; }
   int64_t rowsOf(Axis axis) const { return axis == Axis::Row ? call.rows : axis == Axis::Column ? call.columns : 1; }
 
   void reserveTemporaries() {
@@ -98,7 +100,7 @@ private:
 
   /// The pairs that a step takes; null for all.
   const Ranges *rangesOf(const Step &step) {
-    if (!call.ranges || step.rows == Axis::Parameter || step.columns == Axis::Parameter)
+    if (!call.ranges || movesRows(step) || step.rows == Axis::Parameter || step.columns == Axis::Parameter)
       return nullptr;
     if (step.rows == Axis::Row)
       return call.ranges;
@@ -129,10 +131,19 @@ private:
     own.rows = rowsOf(step.rows);
     own.columns = rowsOf(step.columns);
     own.ranges = rangesOf(step);
+    // Each pass over the pairs counts as an equal part of the whole.
+    std::function<void(double)> ofPass = [&](double part) { (*call.progress)((passesDone + part) / passes()); };
+    own.progress = call.progress && !movesRows(step) ? &ofPass : nullptr;
     runner.launch(step, own);
+    passesDone += movesRows(step) ? 0 : 1;
   }
 
-  void move(const Step &step) {
+  double passes() const {
+    return static_cast<double>(
+        std::count_if(artifact.steps.begin(), artifact.steps.end(), [](const Step &step) { return !movesRows(step); }));
+  }
+
+  void move(const Step &step, ThreadPool &pool) {
     MoveSizes sizes;
     sizes.rows = rowsOf(step.rows);
     sizes.columns = rowsOf(step.columns);
@@ -147,7 +158,12 @@ private:
     arrays.push_back(find(step.outputs[0], strides[arrays.size()]));
     for (size_t n = 0; n < arrays.size(); ++n)
       arrays[n].batchStrides = strides[n].data();
-    runner.move(step, arrays, sizes);
+    if (step.operation == Step::Operation::Gather)
+      gatherRows(arrays[0], arrays[1], arrays[2], sizes, pool);
+    else if (step.operation == Step::Operation::Scatter)
+      scatterRows(arrays[0], arrays[1], arrays[2], sizes, pool);
+    else
+      copyRows(arrays[0], arrays[1], sizes, pool);
   }
 
   const Artifact &artifact;
@@ -157,12 +173,13 @@ private:
   char *temporaries = nullptr;
   std::vector<size_t> offsets; ///< of temporaries
   std::optional<TransposedRanges> transposed;
+  int64_t passesDone = 0;
 };
 
 /// Temporaries of the program that this thread runs.
 thread_local Buffer temporaryBuffer;
 
-/// Kernels where the caller says, everything else here.
+/// Kernels where the caller says, in memory of this machine.
 class HostRunner : public StepRunner {
 public:
   HostRunner(const KernelLauncher &launcher, ThreadPool &pool) : launcher(launcher), pool(pool) {}
@@ -175,9 +192,7 @@ public:
     return memory;
   }
   void launch(const Step &step, const CpuCall &call) override { launcher(step, call); }
-  void move(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes) override {
-    moveRows(step, arrays, sizes, pool);
-  }
+  ThreadPool *movers(const Step &step) override { return step.kernel == Step::NoKernel ? &pool : nullptr; }
 
 private:
   const KernelLauncher &launcher;
@@ -185,16 +200,6 @@ private:
 };
 
 } // namespace
-
-void keops::runtime::moveRows(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes,
-                              ThreadPool &pool) {
-  if (step.operation == Step::Operation::Gather)
-    gatherRows(arrays[0], arrays[1], arrays[2], sizes, pool);
-  else if (step.operation == Step::Operation::Scatter)
-    scatterRows(arrays[0], arrays[1], arrays[2], sizes, pool);
-  else
-    copyRows(arrays[0], arrays[1], sizes, pool);
-}
 
 void keops::runtime::runSteps(const Artifact &artifact, const CpuCall &call, StepRunner &runner) {
   Program(artifact, call, runner).run();

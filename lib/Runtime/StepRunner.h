@@ -26,15 +26,13 @@ public:
   /// Memory for what steps leave for others, until the program ends; asked for once. Throws if there is none.
   virtual char *reserve(size_t bytes) = 0;
   virtual void launch(const Step &step, const CpuCall &call) = 0;
-  /// A step that is no launch; `arrays` are its inputs and its output.
-  virtual void move(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes) = 0;
+  /// The threads that do a step which moves rows, if all arrays are in memory of this machine; null if the step is
+  /// launched like others.
+  virtual ThreadPool *movers(const Step &step) = 0;
 };
 
 /// Computes all outputs of a program, step by step.
 void runSteps(const Artifact &artifact, const CpuCall &call, StepRunner &runner);
-
-/// A step that is no launch, between arrays of this machine.
-void moveRows(const Step &step, const std::vector<StridedArray> &arrays, const MoveSizes &sizes, ThreadPool &pool);
 
 } // namespace keops::runtime
 

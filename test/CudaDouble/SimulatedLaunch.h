@@ -51,14 +51,9 @@ inline std::optional<std::string> simulateLaunch(const compiler::Simulation &sim
   }
   for (const DoubleMemory &part : memory)
     own.buffers.push_back({part.data, part.bytes, true});
-  for (int64_t n = 0; n < simulation.artifact.numKernels(); ++n) {
-    const std::string &entry = simulation.artifact.kernel(n).entry;
-    const compiler::Simulation::Part &part = simulation.kernels[n];
-    if (launch.function == entry)
-      return part.kernel->launch(own);
-    if (launch.function == entry + "_merge")
-      return part.merge->launch(own);
-  }
+  auto known = simulation.functions.find(launch.function);
+  if (known != simulation.functions.end())
+    return known->second->launch(own);
   return "a launch of '" + launch.function + "', which is no kernel of this formula";
 }
 

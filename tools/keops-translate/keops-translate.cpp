@@ -14,7 +14,6 @@
 
 #include "keops/Compiler/Compiler.h"
 #include "keops/Compiler/EmitHeader.h"
-#include "keops/Compiler/EmitPTX.h"
 #include "keops/Frontend/FormulaBuilder.h"
 #include "keops/Frontend/FormulaParser.h"
 #include "keops/Schedule/KnownTargets.h"
@@ -75,29 +74,34 @@ static std::string listOperations() {
   return llvm::join(lines, "");
 }
 
+/// What is made of the whole module, for a GPU; `what` wants one.
+static Expected<keops::runtime::Artifact> compileForGPU(mlir::ModuleOp module, const keops::CompilerOptions &options,
+                                                        StringRef what) {
+  auto artifact = keops::compile(module, options);
+  if (artifact && !keops::isGPU(artifact->target))
+    return createStringError("target '" + artifact->target + "' is a CPU; expected a GPU such as sm_90 for " + what);
+  return artifact;
+}
+
 static Expected<std::string> makePTX(mlir::ModuleOp module, const keops::CompilerOptions &options) {
-  if (Error error = keops::runPhases(module, options, keops::Phase::Approximated))
-    return std::move(error);
-  mlir::gpu::GPUModuleOp gpuModule = keops::mergeGPUModules(module);
-  if (!gpuModule)
-    return createStringError("target '" + options.target + "' is a CPU; expected a GPU such as sm_90 for PTX");
-  return keops::emitPTX(gpuModule, module->getAttrOfType<keops::TargetAttr>("keops.target"));
+  auto artifact = compileForGPU(module, options, "PTX");
+  if (!artifact)
+    return artifact.takeError();
+  return std::move(artifact->code);
 }
 
 static Expected<std::string> makeCubin(mlir::ModuleOp module, const keops::CompilerOptions &options) {
-  Expected<std::string> ptx = makePTX(module, options);
-  if (!ptx)
-    return ptx;
-  return keops::translate::assemble(*ptx, module->getAttrOfType<keops::TargetAttr>("keops.target").getName());
+  auto artifact = compileForGPU(module, options, "PTX");
+  if (!artifact)
+    return artifact.takeError();
+  return keops::translate::assemble(artifact->code, artifact->target);
 }
 
 /// A header named for the file that it goes to.
 static Expected<std::string> makeHeader(mlir::ModuleOp module, const keops::CompilerOptions &options) {
-  auto artifact = keops::compile(module, options);
+  auto artifact = compileForGPU(module, options, "a header");
   if (!artifact)
     return artifact.takeError();
-  if (!keops::isGPU(artifact->target))
-    return createStringError("target '" + artifact->target + "' is a CPU; expected a GPU such as sm_90 for a header");
   std::string name = output == "-" ? "formula" : sys::path::stem(output).str();
   for (char &c : name)
     if (!isAlnum(c))

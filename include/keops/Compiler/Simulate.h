@@ -20,7 +20,9 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <map>
 #include <memory>
+#include <string>
 
 namespace llvm::orc {
 class LLJIT;
@@ -52,13 +54,8 @@ llvm::Expected<std::unique_ptr<SimKernel>> compileForSimulator(mlir::gpu::GPUMod
 
 /// A formula as kernels for the simulator, with their launch rules.
 struct Simulation {
-  struct Part {
-    int64_t threads = 1; ///< of a block
-    std::unique_ptr<SimKernel> kernel;
-    std::unique_ptr<SimKernel> merge; ///< of states; null if the kernel has none
-  };
-  runtime::Artifact artifact; ///< holds no code
-  std::vector<Part> kernels;  ///< as the artifact numbers them
+  runtime::Artifact artifact;                                  ///< holds no code
+  std::map<std::string, std::unique_ptr<SimKernel>> functions; ///< by the names that launches call them
 };
 
 /// Compiles a formula module for the GPU `options.target` and that code for

@@ -74,6 +74,7 @@ struct LaunchRule {
   int64_t scratchBytes = 0;   ///< memory that one call works in, a multiple of 64
   int64_t threads = 0;        ///< of a block on a GPU
   int64_t sharedBytes = 0;    ///< of a block on a GPU, beside what the code itself declares
+  int64_t scatterGroups = 0;  ///< of a kernel of a GPU that scatters rows, the `groups` of its steps; 0: it does not
 };
 
 /// An array that a step of a program reads or writes: number `number` among
@@ -92,13 +93,15 @@ struct StepArray {
 /// - Copy: from one array to another.
 ///
 /// `rows` is what the rows of the outputs run over, and `columns` what a kernel
-/// reduces, what a gather takes rows of, and what a scatter sums over.
+/// reduces, what a gather takes rows of, and what a scatter sums over. On a GPU
+/// a kernel moves rows as well; elsewhere the runtime does, and there is none.
 struct Step {
   enum class Operation : uint8_t { Launch = 0, Gather = 1, Scatter = 2, Copy = 3 };
+  static constexpr int64_t NoKernel = -1;
   Operation operation = Operation::Launch;
   Axis rows = Axis::Row;
   Axis columns = Axis::Column;
-  int64_t kernel = 0;
+  int64_t kernel = NoKernel;
   int64_t groups = 1;
   std::vector<StepArray> inputs;
   std::vector<StepArray> outputs;

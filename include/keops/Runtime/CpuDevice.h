@@ -32,6 +32,8 @@ struct CpuCall {
   void *const *outputs = nullptr;
   int64_t rows = 0;
   int64_t columns = 0;
+  /// Of a piece of a larger call, on a GPU: the number of its first row there, for formulas that read row numbers.
+  int64_t firstRow = 0;
   int threads = 1; ///< at most this many, at least one
   /// The pairs that count in each batch; null for all of them.
   const Ranges *ranges = nullptr;

@@ -42,18 +42,21 @@ public:
   /// DeviceError, which names the kernel; OutOfDeviceMemory among others. While
   /// `stream` is being captured, the same call must have been made before; the
   /// module must then live as long as the graph.
-  ///
-  /// Steps of a program that move rows wait for the stream.
-  void enqueue(const CpuCall &call, cuda::Stream stream, ThreadPool &pool);
+  void enqueue(const CpuCall &call, cuda::Stream stream);
+  /// The same for one of the kernels, with its own arguments and results.
+  void enqueueKernel(int64_t kernel, const CpuCall &call, cuda::Stream stream);
 
-  /// Queues what a window of the columns adds to the outputs of a call, which is no program's; the last window gives
+  /// Queues what a window of the columns adds to the outputs of a call of one of the kernels; the last window gives
   /// them. `scratch` is memory of the device, the same for all windows, of as many bytes as `windowBytes` says for any.
-  void enqueueWindow(const CpuCall &call, const ColumnWindow &window, cuda::Address scratch, cuda::Stream stream);
-  int64_t windowBytes(const CpuCall &call, const ColumnWindow &window) const;
+  void enqueueWindow(int64_t kernel, const CpuCall &call, const ColumnWindow &window, cuda::Address scratch,
+                     cuda::Stream stream);
+  int64_t windowBytes(int64_t kernel, const CpuCall &call, const ColumnWindow &window) const;
 
   /// Computes with arrays of the host, and returns when the outputs are there.
   /// Arrays that do not fit on the device together go through it by batches, by
-  /// blocks of rows, and if need be by windows of columns.
+  /// blocks of rows, and if need be by windows of columns; those of a program in
+  /// each of its steps, with what steps leave for each other in memory of the
+  /// host, where `pool` then moves rows. Throws std::bad_alloc if there is none.
   void run(const CpuCall &call, ThreadPool &pool);
 
 private:

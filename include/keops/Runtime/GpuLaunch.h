@@ -55,12 +55,15 @@ struct GpuFacts {
   int64_t multiprocessors = 0;
   /// Columns of a part, if they are not to be chosen.
   int64_t columnsOfPart = 0;
-  /// Memory that states may take where columns are split.
+  /// Memory that states may take where columns are split, and lists of what is scattered where there are batches.
   int64_t stateBytes = int64_t(256) << 20;
   // Blocks of a launch along both axes of the grid, at most; more become several launches.
   int64_t gridX = 0x7fffffff;
   int64_t gridY = 0xffff;
 };
+
+/// Those of a device of so many multiprocessors and so much memory.
+GpuFacts gpuFactsOf(int64_t multiprocessors, int64_t deviceBytes);
 
 /// Columns [begin, end) of a call that sees its columns one window after the other, in this order and all of them. What
 /// is known of a row lies in the scratch memory from one window to the next; the last one gives results. Column arrays
@@ -70,7 +73,8 @@ struct ColumnWindow {
   int64_t end = 0;
 };
 
-/// The addresses in `call` are not looked at.
+/// The addresses in `call` are not looked at; where it has a first row that is not 0, those of arrays with rows are to
+/// be where row 0 would lie, and there is one batch.
 GpuPlan planGpuLaunch(const LaunchRule &rule, const CpuCall &call, const GpuFacts &facts = {},
                       const ColumnWindow *window = nullptr);
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // Steps run one after the other, each on all threads. Where kernels run is for
-// the caller to say; rows are moved here, in memory of this machine.
+// the caller to say; what moves rows and has none is done here.
 //
 //===----------------------------------------------------------------------===//
 

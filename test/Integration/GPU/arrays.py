@@ -152,6 +152,21 @@ def test_graphs(place):
     torch.testing.assert_close(out, function(*moved))
 
 
+def test_graphs_of_programs(place):
+    torch, device = place.torch()
+    _, (x, y, b) = tensors(torch, device)
+    for text in ("Grad(LogSumExp_Reduction(-SqDist(x,y),0),x,b)", "Grad(Min_Reduction(SqDist(x,y),0),x,b)"):
+        function = Genred(text, ["x = Vj(3)", "y = Vi(3)", "b = Vi(1)"])
+        out = torch.empty(1000, 3, device=device)
+        function(x, y, b, out=out)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            function(x, y, b, out=out)
+        b.mul_(3)
+        graph.replay()
+        torch.testing.assert_close(out, function(x, y, b))
+
+
 def test_ten_thousand_calls_take_constant_memory(place):
     torch, device = place.torch()
     _, moved = tensors(torch, device)
@@ -178,6 +193,10 @@ def test_out_of_memory_spoils_nothing(place):
     x = points(20_000_000, 3)
     y, b = (tensor.cpu().numpy() for tensor in moved[1:])
     found = function(x, y, b, **place.options)
+    # Programs pass by pass: the sum over 20 million rows of the derivatives of as many minima.
+    program = Genred("Grad(Min_Reduction(SqDist(x,y),0),y,b)", ["x = Vi(3)", "y = Vj(3)", "b = Vi(1)"])
+    ones = np.ones((len(x), 1), np.float32)
+    compare(program, (x, y[:10], ones), place)
     del held
     torch.cuda.empty_cache()
     rows = np.arange(0, len(x), len(x) // 50)

@@ -43,6 +43,9 @@ WHOLE = [
     ("log-sum-exp of the other index", "Grad(LogSumExp_Reduction(-SqDist(x,y),0),y,e)", XY + ["e=Vi(1):random"]),
     ("softmax", "SumSoftMaxWeight_Reduction(-SqDist(x,y),0,y)", XY),
     ("gradient of a minimum", "Grad(Min_Reduction(SqDist(x,y),0),y,e)", XY + ["e=Vi(1):random"]),
+    ("gradient of a minimum of its rows", "Grad(Min_Reduction(SqDist(x,y),0),x,e)", XY + ["e=Vi(1):random"]),
+    ("gradient of maxima", "Grad(Max_Reduction(x*y,0),y,e)", XY + ["e=Vi(3):random"]),
+    ("gradient of the nearest", "Grad(KMin_Reduction(SqDist(x,y),4,0),y,e)", XY + ["e=Vi(4):random"]),
     ("gradient in a parameter", "Grad(Sum_Reduction(Exp(-s*SqDist(x,y)),0),s,e)",
      XY + ["s=Pm(1):0.5", "e=Vi(1):random"]),
 ]
@@ -60,6 +63,7 @@ def type_cases():
     for dtype in ("f16", "bf16", "f64"):
         for name in ("sum", "logsumexp", "argmin"):
             yield f"{name} in {dtype}", "-SqDist(x,y)", ["--reduce", name], XY, (67, 131), ["--dtype", dtype]
+        yield (f"gradient of the nearest in {dtype}", WHOLE[5][1], [], WHOLE[5][2], (67, 131), ["--dtype", dtype])
     for how in ("float64", "kahan"):
         yield f"sums {how}", GAUSS, ["--reduce", "sum"], XYB, (67, 1031), ["--sums", how]
 
@@ -78,6 +82,7 @@ def large_cases():
     yield "log-sum-exp, 100000 x 100000", "-SqDist(x,y)", ["--reduce", "logsumexp"], XY, (100000, 100000), []
     yield "sum, 10 x 10000000", GAUSS, ["--reduce", "sum"], XYB, (10, 10000000), ["--check-rows", "1"]
     yield "sum, 10000000 x 10", GAUSS, ["--reduce", "sum"], XYB, (10000000, 10), []
+    yield "gradient of a minimum, 100000 x 3", WHOLE[2][1], [], WHOLE[2][2], (100000, 3), []
     yield "argkmin, 20000 x 100000", "SqDist(x,y)", ["--reduce", "argkmin", "--k", "10"], XY, (20000, 100000), []
 
 

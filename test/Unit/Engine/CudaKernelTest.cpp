@@ -136,6 +136,16 @@ TEST_F(CudaKernel, SendsBatchesOneByOneWhenMemoryIsShort) {
   EXPECT_GE(cuda->launches().size(), 4u);
 }
 
+// Rows keep their numbers, of which formulas may be made.
+TEST_F(CudaKernel, RowsOfPiecesKeepTheirNumbers) {
+  const std::string text = "Sum_Reduction((Index_i()+2*Index_j())*Exp(-SqDist(x,y)), 0)";
+  M many = M::random(3000, 3, 7), found(3000, 1), expected(3000, 1);
+  cuda->settings().memory = 32 << 10;
+  compile(text, gaussAliases)({found}, {many, y, b});
+  compileForHost(text, gaussAliases)({expected}, {many, y, b});
+  expectNear(found, expected);
+}
+
 // Others may take memory between the question and the answer.
 TEST_F(CudaKernel, TriesAgainWithLessWhenMemoryIsShorterThanItSaid) {
   M found(67, 1), expected(67, 1);
@@ -430,20 +440,124 @@ TEST_F(CudaKernel, RunsProgramsOfSeveralPasses) {
   expectNear(out.read(), expected);
 }
 
+/// Programs that move rows between passes: of one pass over each index, of batches, of several numbers in a row.
+struct Moving {
+  const char *text;
+  int64_t rows, dim;
+};
+const Moving moving[] = {
+    {"Grad(Min_Reduction(SqDist(x,y), 0), y, e)", 131, 3},
+    {"Grad(KMin_Reduction(SqDist(x,y), 3, 0), y, Concat(e, Concat(2*e, e)))", 131, 3},
+    {"Grad(Max_Reduction(x*y, 0), y, Concat(e, Concat(e, 3*e)))", 131, 3},
+    {"Grad(Min_Reduction(SqDist(x,y), 0), x, e)", 67, 3},
+    {"Grad(Grad(Min_Reduction(SqDist(x,y)*SqDist(x,y), 0), x, e), y, x)", 131, 3},
+};
+const std::vector<std::string> movingAliases = {"x = Vi(3)", "y = Vj(3)", "e = Vi(1)"};
+
 TEST_F(CudaKernel, MovesRows) {
-  const std::string text = "Grad(Min_Reduction(SqDist(x,y), 0), y, e)";
-  const std::vector<std::string> aliases = {"x = Vi(3)", "y = Vj(3)", "e = Vi(1)"};
-  M e = M::random(67, 1, 9), found(131, 3), expected(131, 3);
-  Kernel kernel = compile(text, aliases);
-  kernel({found}, {x, y, e});
-  compileForHost(text, aliases)({expected}, {x, y, e});
-  expectNear(found, expected);
+  M e = M::random(67, 1, 9);
+  for (auto [text, rows, dim] : moving) {
+    SCOPED_TRACE(text);
+    M found(rows, dim), expected(rows, dim);
+    Kernel kernel = compile(text, movingAliases);
+    kernel({found}, {x, y, e});
+    compileForHost(text, movingAliases)({expected}, {x, y, e});
+    expectNear(found, expected);
+    DeviceArray a(*cuda, x), c(*cuda, y), w(*cuda, e), out(*cuda, M(rows, dim));
+    kernel.enqueue({out}, {a, c, w}, nullptr);
+    EXPECT_TRUE(out.read() == found);
+  }
+}
+
+// Nothing of it waits, and a graph may hold it.
+TEST_F(CudaKernel, MovesRowsOnTheDevice) {
+  M e = M::random(67, 1, 9), expected(131, 3);
+  Kernel kernel = compile(moving[0].text, movingAliases);
+  compileForHost(moving[0].text, movingAliases)({expected}, {x, y, e});
   DeviceArray a(*cuda, x), c(*cuda, y), w(*cuda, e), out(*cuda, M(131, 3));
   kernel.enqueue({out}, {a, c, w}, nullptr);
   expectNear(out.read(), expected);
+  cuda->calls().clear();
   cuda->capture(nullptr, true);
-  expectError([&] { kernel.enqueue({out}, {a, c, w}, nullptr); }, {"expected a stream that is not being captured"});
+  kernel.enqueue({out}, {a, c, w}, nullptr);
   cuda->capture(nullptr, false);
+  for (const std::string &name : cuda->calls())
+    EXPECT_TRUE(name == "cuCtxPushCurrent_v2" || name == "cuCtxPopCurrent_v2" || name == "cuPointerGetAttribute" ||
+                name == "cuStreamIsCapturing" || name == "cuLaunchKernel" || name == "cuMemAllocFromPoolAsync" ||
+                name == "cuMemFreeAsync")
+        << name;
+}
+
+// What a pass leaves for the next stays on the host, and each pass goes through the device in pieces.
+TEST_F(CudaKernel, SendsProgramsStepByStepWhenMemoryIsShort) {
+  constexpr int64_t rows = 3000, columns = 2500;
+  M x = M::random(rows, 3, 7), y = M::random(columns, 3, 8), e = M::random(rows, 1, 9), found(columns, 3),
+    expected(columns, 3);
+  // KiB that are less than all arrays take, and enough for some rows and some columns of each pass.
+  const std::pair<const char *, int64_t> programs[] = {
+      {"Grad(LogSumExp_Reduction(-SqDist(x,y), 0), y, e)", 96}, {moving[0].text, 96}, {moving[1].text, 112}};
+  for (auto [text, memory] : programs) {
+    SCOPED_TRACE(text);
+    engine.reset();
+    cuda->settings().memory = memory << 10;
+    cuda->launches().clear();
+    Kernel kernel = compile(text, movingAliases);
+    compileForHost(text, movingAliases)({expected}, {x, y, e});
+    kernel({found}, {x, y, e});
+    expectNear(found, expected);
+    EXPECT_GE(cuda->launches().size(), 4u);
+    for (const DoubleLaunch &launch : cuda->launches())
+      EXPECT_EQ(launch.function.find("rows"), std::string::npos) << launch.function;
+    cuda->settings().memory = 1000;
+    expectError([&] { kernel({found}, {x, y, e}); }, {"kernel 'formula_", "device 0 (Double)", "out of memory"});
+  }
+}
+
+// Ranges name pairs; for the pass over the other index, from the other side.
+TEST_F(CudaKernel, SendsProgramsOfBatchesAndRangesStepByStep) {
+  constexpr int64_t rows = 1500, columns = 1200;
+  M x = M::random(2 * rows, 3, 7), y = M::random(columns, 3, 8), e = M::random(rows, 1, 9), found(2 * columns, 3),
+    expected(2 * columns, 3);
+  ConstArray stacked = {x.numbers.data(), rows, 3, DType::F32};
+  stacked.batch = {{2, rows * 3}};
+  Array foundArray = {found.numbers.data(), columns, 3, DType::F32, {2}};
+  Array expectedArray = {expected.numbers.data(), columns, 3, DType::F32, {2}};
+  const int64_t rowRanges[] = {0, 700, 700, columns}, slices[] = {2, 3}, intervals[] = {3, 700, 900, rows, 100, 1001};
+  Ranges ranges{rowRanges, slices, 2, intervals, 3};
+  for (const char *text : {"Grad(LogSumExp_Reduction(-SqDist(x,y), 0), y, e)", moving[0].text})
+    for (const Ranges *given : {static_cast<const Ranges *>(nullptr), static_cast<const Ranges *>(&ranges)}) {
+      SCOPED_TRACE(text);
+      engine.reset();
+      cuda->settings().memory = 84 << 10;
+      cuda->launches().clear();
+      Kernel kernel = compile(text, movingAliases);
+      kernel({foundArray}, {stacked, y, e}, 0, given);
+      EXPECT_GE(cuda->launches().size(), 4u);
+      compileForHost(text, movingAliases)({expectedArray}, {stacked, y, e}, 0, given);
+      expectNear(found, expected);
+    }
+}
+
+// Memory that is not there after all, in the middle of a program.
+TEST_F(CudaKernel, ProgramsTryAgainWithLessWhenMemoryIsShorterThanItSaid) {
+  M e = M::random(67, 1, 9), found(131, 3), expected(131, 3);
+  compileForHost(moving[1].text, movingAliases)({expected}, {x, y, e});
+  Kernel kernel = compile(moving[1].text, movingAliases);
+  for (int after = 0; after < 8; ++after) {
+    cuda->failCall("cuMemAllocFromPoolAsync", 2, after);
+    found = M(131, 3);
+    kernel({found}, {x, y, e});
+    expectNear(found, expected);
+  }
+}
+
+TEST_F(CudaKernel, NamesTheStepWhoseLaunchFails) {
+  M e = M::random(67, 1, 9), found(131, 3);
+  Kernel kernel = compile(moving[0].text, movingAliases);
+  cuda->failCall("cuLaunchKernel", 719, /*after=*/1);
+  expectError([&] { kernel({found}, {x, y, e}); },
+              {"kernel 'formula_rows0' on device 0 (Double): the launch failed", "CUDA_ERROR_LAUNCH_FAILED"});
+  kernel({found}, {x, y, e});
 }
 
 //===----------------------------------------------------------------------===//

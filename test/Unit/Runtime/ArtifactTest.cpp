@@ -32,6 +32,7 @@ Artifact sample() {
   artifact.scratchBytes = std::numeric_limits<int64_t>::max();
   artifact.threads = 128;
   artifact.sharedBytes = 49152;
+  artifact.scatterGroups = 2;
   artifact.explanation = "lanes over rows";
   return artifact;
 }
@@ -51,7 +52,7 @@ Artifact program() {
       {Step::Operation::Scatter,
        Axis::Row,
        Axis::Column,
-       0,
+       Step::NoKernel,
        2,
        {{Kind::Argument, 0}, {Kind::Temporary, 0}},
        {{Kind::Temporary, 1}}},
@@ -87,6 +88,7 @@ void expectEqual(const LaunchRule &a, const LaunchRule &b) {
   EXPECT_EQ(a.scratchBytes, b.scratchBytes);
   EXPECT_EQ(a.threads, b.threads);
   EXPECT_EQ(a.sharedBytes, b.sharedBytes);
+  EXPECT_EQ(a.scatterGroups, b.scatterGroups);
 }
 
 void expectEqual(const std::vector<StepArray> &a, const std::vector<StepArray> &b) {
