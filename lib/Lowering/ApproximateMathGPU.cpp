@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A GPU has an instruction for 2^x, log2 x and √x in f32; in f64 the same
-// straight-line code serves as on a CPU. Everything becomes LLVM intrinsics
+// A GPU has an instruction for 2^x, log2 x and √x in f32, and for sines and
+// cosines too large for arithmetic; in f64 the same straight-line code serves as
+// on a CPU. Everything becomes LLVM intrinsics
 // here: upstream's way from `math` to NVVM would call a device library even
 // where there is an instruction. `afn` on an intrinsic lets the back end take
 // the approximate one, unless the module asks for accurate functions; then they
@@ -93,8 +94,47 @@ static Value emitLog2(OpBuilder &builder, Location loc, Value x) {
   return op;
 }
 
-/// The GPU's own functions: 2^x and log2 x, and others through a product.
+/// Arithmetic in the range of the kernels, the GPU's own function beyond: no branch, and no call.
+static Value emitSinOrCos(OpBuilder &builder, Location loc, Value x, Trigonometric function) {
+  MathBuilder m(builder, loc, x.getType());
+  Value inside = emitTrigonometric(m, x, function);
+  auto own = [&](auto op) -> Value {
+    op.setFastmathFlags(LLVM::FastmathFlags::afn);
+    return op;
+  };
+  Value outside = function == Trigonometric::Sin ? own(LLVM::SinOp::create(builder, loc, x.getType(), x))
+                                                 : own(LLVM::CosOp::create(builder, loc, x.getType(), x));
+  return m.select(m.less(m.abs(x), m.constant(trigonometricRange(m))), inside, outside);
+}
+
+namespace {
+
+/// Both of a number, by `emitSinOrCos`.
+struct EmitSinCos : OpRewritePattern<math::SincosOp> {
+  EmitSinCos(MLIRContext *context) : OpRewritePattern(context, kOwn) {}
+
+  LogicalResult matchAndRewrite(math::SincosOp op, PatternRewriter &rewriter) const override {
+    Value x = op.getOperand();
+    if (!hasMathKernels(x.getType()) || !isF32(x))
+      return rewriter.notifyMatchFailure(op, "expected f32 or a vector of it with one dimension");
+    Value sin = emitSinOrCos(rewriter, op.getLoc(), x, Trigonometric::Sin);
+    Value cos = emitSinOrCos(rewriter, op.getLoc(), x, Trigonometric::Cos);
+    rewriter.replaceOp(op, ValueRange{sin, cos});
+    return success();
+  }
+};
+
+} // namespace
+
+/// The GPU's own functions: 2^x and log2 x, and others through a product; sines and cosines where they are needed.
 static void populateFastPatterns(RewritePatternSet &patterns) {
+  addEmit<math::SinOp>(patterns, [](PatternRewriter &rewriter, math::SinOp op) {
+    return emitSinOrCos(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Sin);
+  });
+  addEmit<math::CosOp>(patterns, [](PatternRewriter &rewriter, math::CosOp op) {
+    return emitSinOrCos(rewriter, op.getLoc(), op.getOperand(), Trigonometric::Cos);
+  });
+  patterns.add<EmitSinCos>(patterns.getContext());
   addEmit<math::ExpOp>(patterns, [](PatternRewriter &rewriter, math::ExpOp op) {
     MathBuilder m(rewriter, op.getLoc(), op.getType());
     return emitExp2(rewriter, op.getLoc(), m.mul(op.getOperand(), m.constant(1 / std::log(2.0))));

@@ -23,6 +23,20 @@ gpu.module @kernels {
     gpu.return
   }
 
+  // No branch, and nothing of the C library.
+  // CHECK-LABEL: gpu.func @sin_f32
+  // CHECK: %[[INSIDE:.*]] = arith.bitcast %{{.*}} : i32 to f32
+  // CHECK: %[[OUTSIDE:.*]] = llvm.intr.sin(%[[X:.*]]) {fastmathFlags = #llvm.fastmath<afn>} : (f32) -> f32
+  // CHECK: %[[SIZE:.*]] = llvm.intr.fabs(%[[X]])
+  // CHECK: %[[RANGE:.*]] = arith.constant 1.310720e+05 : f32
+  // CHECK: %[[NEAR:.*]] = arith.cmpf olt, %[[SIZE]], %[[RANGE]]
+  // CHECK: arith.select %[[NEAR]], %[[INSIDE]], %[[OUTSIDE]]
+  gpu.func @sin_f32(%x: f32, %out: !llvm.ptr<1>) {
+    %0 = math.sin %x : f32
+    llvm.store %0, %out : f32, !llvm.ptr<1>
+    gpu.return
+  }
+
   // CHECK-LABEL: gpu.func @exp_f64
   // CHECK: llvm.intr.fma
   gpu.func @exp_f64(%x: f64, %out: !llvm.ptr<1>) {
