@@ -142,7 +142,6 @@ private:
   const LaunchRule &rule;
   const CpuCall &call;
   const int64_t batches;
-  int tried = 0;
   double done = 0, told = 0; ///< parts of all pairs: in this try, and told in any
 };
 

@@ -68,6 +68,21 @@ TEST_F(CudaProgress, NeverGoesBack) {
   partsOf(3000, 131, 32 << 10);
 }
 
+// A program whose arrays do not fit together goes through the device pass by pass.
+TEST_F(CudaProgress, TellsPassesOfPrograms) {
+  constexpr int64_t rows = 1500, columns = 1200;
+  M x = M::random(rows, 3, 1), y = M::random(columns, 3, 2), e = M::random(rows, 1, 3), found(columns, 3);
+  cuda->settings().memory = 52 << 10;
+  Kernel kernel = compile("Grad(Min_Reduction(SqDist(x,y), 0), y, e)", {"x = Vi(3)", "y = Vj(3)", "e = Vi(1)"});
+  std::vector<double> parts;
+  Progress progress = [&](double part) { parts.push_back(part); };
+  kernel({found}, {x, y, e}, 0, nullptr, &progress);
+  EXPECT_TRUE(std::is_sorted(parts.begin(), parts.end()));
+  ASSERT_GE(parts.size(), 2u);
+  EXPECT_LE(parts.front(), 0.5);
+  EXPECT_EQ(parts.back(), 1);
+}
+
 TEST_F(CudaProgress, TellsTheEndOfNothing) { EXPECT_EQ(partsOf(67, 0, 1 << 20), std::vector<double>{1}); }
 
 } // namespace
