@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
 export PYTHONPATH=$PWD/python${PYTHONPATH:+:$PYTHONPATH}
-"$python" -c 'import keops' 2>/dev/null || "$python" python/build-module.py
 status=0
+"$python" -c 'import keops' 2>/dev/null || "$python" python/build-module.py || status=1
 "$python" test/GPU/suite.py --target cuda --keops-run bin/keops-run || status=1
 "$python" test/Benchmark/gpu.py "$@" || status=1
 exit $status
