@@ -3,9 +3,10 @@
 """Reductions of symbolic formulas over pairs, a_i = sum_j F(p, x_i, y_j) and its like, compiled while the program runs
 and never storing the M x N array.
 
-``keops.numpy`` works on NumPy arrays: see ``keops.numpy.Genred``; ``keops.torch`` works on PyTorch tensors and is
-differentiable. The environment variable ``KEOPS_NUM_THREADS``, read
-at the first computation, sets the number of threads (0 or absent: one per core); results do not depend on it.
+``keops.numpy`` works on NumPy arrays, ``keops.torch`` on PyTorch tensors, with derivatives. In both, a ``LazyTensor`` builds
+a formula from arrays by operators and methods, and a ``Genred`` takes it as text. The environment variable
+``KEOPS_NUM_THREADS``, read at the first computation, sets the number of threads (0 or absent: one per core); results do not
+depend on it.
 """
 
 from keops._keops import Error, __version__

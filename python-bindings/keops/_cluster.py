@@ -15,6 +15,12 @@ def swap_axes(ranges: Optional[Ranges]) -> Optional[Ranges]:
     return None if ranges is None else (*ranges[3:6], *ranges[0:3])
 
 
+def check_counts(points: Any, labels: Any) -> None:
+    """Whether there is a label for each point."""
+    if len(points) != len(labels):
+        raise ValueError(f"lab: expected {len(points)} labels, one for each point, got {len(labels)}")
+
+
 def join_ranges(noun: str, ranges_i: Any, ranges_j: Any, keep: Any, columns_of: Callable[[Any], Any]) -> Ranges:
     """The ranges that keep some pairs of clusters.
 

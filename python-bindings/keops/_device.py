@@ -103,9 +103,18 @@ def _library(like: Any) -> str:
     return type(like).__module__.partition(".")[0]
 
 
-def _unknown(what: str, like: Any) -> TypeError:
-    return TypeError(f"{what}, because Keops does not know how {type(like).__name__} of {type(like).__module__} are made; "
-                     "those of torch and cupy need none")
+def _make(function: str, what: Any, dtype: str, like: Any, expected: str) -> Any:
+    """What ``function`` of the library of ``like`` makes on the device of it."""
+    like = _owner(like)
+    library = _library(like)
+    if library == "torch":
+        torch = sys.modules["torch"]
+        return getattr(torch, function)(what, dtype=getattr(torch, dtype), device=like.device)
+    if library == "cupy":
+        with like.device:
+            return getattr(sys.modules["cupy"], function)(what, dtype)
+    raise TypeError(f"{expected}, because Keops does not know how {type(like).__name__} of {type(like).__module__} are made; "
+                    "those of torch and cupy need none")
 
 
 def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
@@ -113,15 +122,7 @@ def empty(shape: Tuple[int, ...], dtype: str, like: Any) -> Any:
 
     :raises TypeError: the library is not known.
     """
-    like = _owner(like)
-    library = _library(like)
-    if library == "torch":
-        torch = sys.modules["torch"]
-        return torch.empty(shape, dtype=getattr(torch, dtype), device=like.device)
-    if library == "cupy":
-        with like.device:
-            return sys.modules["cupy"].empty(shape, dtype)
-    raise _unknown("out: expected arrays for the results", like)
+    return _make("empty", shape, dtype, like, "out: expected arrays for the results")
 
 
 def vector(values: Sequence, dtype: str, like: Any) -> Any:
@@ -129,15 +130,8 @@ def vector(values: Sequence, dtype: str, like: Any) -> Any:
 
     :raises TypeError: the library is not known.
     """
-    like = _owner(like)
-    library = _library(like)
-    if library == "torch":
-        torch = sys.modules["torch"]
-        return torch.tensor(values, dtype=getattr(torch, dtype), device=like.device)
-    if library == "cupy":
-        with like.device:
-            return sys.modules["cupy"].array(values, dtype)
-    raise _unknown(f"expected an array on the GPU in the place of the numbers {', '.join(map(repr, values))}", like)
+    numbers = ", ".join(map(repr, values))
+    return _make("asarray", values, dtype, like, f"expected an array on the GPU in the place of the numbers {numbers}")
 
 
 def stream(arrays: Sequence[Any]) -> int:

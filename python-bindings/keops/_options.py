@@ -125,7 +125,11 @@ def find_target(backend: str, device_id: int) -> str:
         return backend
     if backend not in GPU_BACKENDS:
         raise refuse("backend", f"one of {', '.join(map(repr, BACKENDS))}", backend)
-    return "cuda" if device_id < 0 else f"cuda:{device_id}"
+    try:
+        number = operator.index(device_id)
+    except TypeError:
+        raise TypeError(f"device_id: expected the number of a GPU, or -1 for the first, got {device_id!r}") from None
+    return "cuda" if number < 0 else f"cuda:{number}"
 
 
 # --- Ranges -----------------------------------------------------------------------------------------------------------

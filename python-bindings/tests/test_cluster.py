@@ -77,3 +77,15 @@ def test_reductions_skip_pairs_of_clusters():
     swapped = Vi(y) * Vj(x)
     np.testing.assert_allclose(swapped.sum(axis=1, ranges=swap_axes(ranges)), dense.sum(0), rtol=1e-12, atol=1e-12)
     assert swap_axes(None) is None
+
+
+@pytest.mark.parametrize("points", [np.zeros((3, 2)), (np.zeros((2, 2)), np.zeros(3)), [np.zeros(1)]])
+def test_as_many_labels_as_points(points):
+    labels = np.array([1, 0])
+    with pytest.raises(ValueError, match="lab: expected [13] labels, one for each point, got 2"):
+        sort_clusters(points, labels)
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    from keops.torch import cluster
+    tensors = torch.from_numpy(points) if isinstance(points, np.ndarray) else type(points)(map(torch.from_numpy, points))
+    with pytest.raises(ValueError, match="lab: expected [13] labels, one for each point, got 2"):
+        cluster.sort_clusters(tensors, torch.from_numpy(labels))

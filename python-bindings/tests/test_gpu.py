@@ -206,7 +206,7 @@ class CupyArray(DeviceArray):
 
 cupy = types.ModuleType("cupy")
 cupy.empty = lambda shape, dtype: CupyArray(np.zeros(shape, dtype))
-cupy.array = lambda values, dtype: CupyArray(np.array(values, dtype))
+cupy.asarray = lambda values, dtype: CupyArray(np.array(values, dtype))
 cupy.cuda = types.SimpleNamespace(get_current_stream=lambda device: types.SimpleNamespace(ptr=0))
 sys.modules["cupy"] = cupy
 """

@@ -253,6 +253,19 @@ def test_complex_out_of_derivatives():
     torch.testing.assert_close(torch.view_as_real(out.detach())[:, 0], f(X, Y, B, P))
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_out_of_compiled_graphs(dynamic):
+    f = Genred(GAUSSIAN, ALIASES, axis=1)
+    compiled = torch.compile(lambda x, out: 2 * f(x, Y, B, P, out=out), fullgraph=True, backend="aot_eager", dynamic=dynamic)
+    x = X.clone().requires_grad_()
+    found = compiled(x, torch.zeros(M, 2, dtype=torch.float64))
+    assert torch.equal(found, 2 * f(X, Y, B, P)) and found.requires_grad
+    for out, message in ((torch.zeros(1, 2, dtype=torch.float64), r"out: expected an array of shape \(13, 2\)"),
+                         (torch.zeros(M, 2), "out: expected dtype float64, got float32")):
+        with pytest.raises(Exception, match=message):
+            compiled(X, out)
+
+
 @pytest.mark.parametrize("options, kind, message", [
     ({"axis": 2}, ValueError, "axis: expected 0"), ({"reduction_op": "Summ"}, ValueError, "did you mean 'Sum'"),
     ({"reduction_op": "KMin"}, TypeError, "opt_arg: expected the integer K"), ({"formula": 3}, TypeError, "formula"),

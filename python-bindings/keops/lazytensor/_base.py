@@ -100,7 +100,9 @@ class Base:
 
     def _init_symbol(self, x: Tuple[Any, ...], axis: Optional[int]) -> None:
         if len(x) != 3 or not all(is_whole(entry) for entry in x):
-            raise ValueError(f"x: expected (index, dimension, category) as three integers, got {x!r}")
+            # Not the numbers of arrays.
+            got = ", ".join(repr(entry) if is_number(entry) else type(entry).__name__ for entry in x)
+            raise ValueError(f"x: expected (index, dimension, category) as three integers, got ({got})")
         index, dim, cat = map(int, x)
         if axis is not None:
             raise ValueError(f"axis: expected None, because the category {cat} of x says it, got {axis!r}")

@@ -108,6 +108,7 @@ class Display(LinearOperator):
 
         :param phase: "formula", "expanded", "simplified", "factorized", "split", "scheduled", "tiled", "staged",
             "approximated", "llvm", or "llvmir" for what is handed to LLVM.
+        :param axis: as ``dtype``, of ``explain``.
         """
         return self._describe_code(phase, axis, dtype)
 

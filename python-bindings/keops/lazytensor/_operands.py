@@ -117,8 +117,9 @@ def of_variable(variable: Variable, dtype: Optional[str] = None, device: Hashabl
     return Operands((variable,), {variable.key: 0}, rows[0], rows[1], batch, dtype, device, variable.index is not None)
 
 
-def _disagree(what: str, a: Any, b: Any) -> ValueError:
-    return ValueError(f"Incompatible values for attribute {what}: {a!r} and {b!r}")
+# What arrays of an expression have in common.
+_RULES = {"ni": "all arrays of i have as many rows", "nj": "all arrays of j have as many rows",
+          "dtype": "all arrays have one dtype", "device": "all arrays lie in one memory"}
 
 
 def common(what: str, a: Any, b: Any) -> Any:
@@ -127,7 +128,8 @@ def common(what: str, a: Any, b: Any) -> Any:
         return b
     if b is None or a == b:
         return a
-    raise _disagree(what, a, b)
+    raise ValueError(f"Incompatible values for attribute {what}: {a!r} and {b!r}; expected the same, as "
+                     f"{_RULES.get(what, 'it is one of the whole expression')}")
 
 
 def broadcast(a: Tuple[int, ...], b: Tuple[int, ...]) -> Tuple[int, ...]:

@@ -72,10 +72,11 @@ def sort_clusters(x: Any, lab: Any) -> Tuple[Any, numpy.ndarray]:
     """
     lab = _labels(lab)
     order = numpy.argsort(lab, kind="stable")
-    if isinstance(x, (tuple, list)):
-        arrays: List[Any] = [numpy.asarray(entry)[order] for entry in x]
-        return tuple(arrays) if isinstance(x, tuple) else arrays, lab[order]
-    return numpy.asarray(x)[order], lab[order]
+    arrays: List[Any] = [numpy.asarray(entry) for entry in (x if isinstance(x, (tuple, list)) else (x, ))]
+    for array in arrays:
+        _cluster.check_counts(array, lab)
+    arrays = [array[order] for array in arrays]
+    return tuple(arrays) if isinstance(x, tuple) else arrays if isinstance(x, list) else arrays[0], lab[order]
 
 
 def cluster_ranges(lab: Any, Nlab: Optional[numpy.ndarray] = None) -> numpy.ndarray:
@@ -103,8 +104,7 @@ def cluster_centroids(x: Any, lab: Any, Nlab: Optional[numpy.ndarray] = None, we
     """
     x, lab = numpy.asarray(x), _labels(lab)
     x = x[:, None] if x.ndim == 1 else x
-    if len(x) != len(lab):
-        raise ValueError(f"lab: expected {len(x)} labels, one for each point, got {len(lab)}")
+    _cluster.check_counts(x, lab)
     if weights is None:
         totals = numpy.bincount(lab) if Nlab is None else numpy.asarray(Nlab)
         weighted = x

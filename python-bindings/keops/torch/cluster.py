@@ -54,10 +54,11 @@ def sort_clusters(x: Any, lab: Tensor) -> Tuple[Any, Tensor]:
     :returns: the sorted points, in a tuple or list if x is one, and the sorted labels.
     """
     order = torch.argsort(_labels(lab), stable=True)
-    if isinstance(x, (tuple, list)):
-        tensors = [entry[order] for entry in x]
-        return tuple(tensors) if isinstance(x, tuple) else tensors, lab[order]
-    return x[order], lab[order]
+    tensors = list(x) if isinstance(x, (tuple, list)) else [x]
+    for tensor in tensors:
+        _cluster.check_counts(tensor, lab)
+    tensors = [tensor[order] for tensor in tensors]
+    return tuple(tensors) if isinstance(x, tuple) else tensors if isinstance(x, list) else tensors[0], lab[order]
 
 
 def cluster_ranges(lab: Tensor, Nlab: Optional[Tensor] = None) -> Tensor:
@@ -89,8 +90,7 @@ def cluster_centroids(x: Tensor, lab: Tensor, Nlab: Optional[Tensor] = None, wei
     """
     lab = _labels(lab)
     x = x[:, None] if x.ndim == 1 else x
-    if len(x) != len(lab):
-        raise ValueError(f"lab: expected {len(x)} labels, one for each point, got {len(lab)}")
+    _cluster.check_counts(x, lab)
     if weights is None:
         totals = (torch.bincount(lab) if Nlab is None else Nlab).to(x.dtype)
         return _sums(x, lab, len(totals)) / totals[:, None]
