@@ -121,6 +121,14 @@ def test_arrays_of_other_libraries():
         np.testing.assert_allclose(Genred("x*y", ["x = Vi(3)", "y = Vj(3)"], axis=1)(x, y), expected, rtol=1e-13)
 
 
+def test_other_numbers_of_other_libraries_are_refused():
+    whole = Foreign(X.astype("int32"))
+    with pytest.raises(TypeError, match="argument 0.*: expected dtype float16, .* got int32"):
+        Genred("x", ["x = Vi(3)"], axis=1)(whole)
+    with pytest.raises(TypeError, match="x: expected an array of float16, .* got int32"):
+        Vi(whole)
+
+
 def test_memory_elsewhere_is_refused():
     gpu = Foreign(X, device=(2, 0))
     with pytest.raises(TypeError, match="argument 0.*Foreign.*belongs to a device"):
