@@ -40,7 +40,8 @@ def with_bar(what: str, function: Callable[[], Any], of_system: bool = False) ->
         _options.warn("progress=True: expected the package tqdm, which draws the bar, got an environment without it; "
                       "pip install tqdm")
         return function()
-    with tqdm(total=100, desc=what, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
+    # What stands behind a bar is shown anew where the bar itself does not move.
+    with tqdm(total=100, desc=what, miniters=0, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}") as bar:
         def advance(part: float) -> None:
             bar.update(max(0, 100 * part - bar.n))
 

@@ -21,7 +21,7 @@ class Bar:
 
     made = []
 
-    def __init__(self, total, desc, bar_format):
+    def __init__(self, total, desc, miniters, bar_format):
         self.total, self.desc, self.n, self.steps, self.closed, self.notes = total, desc, 0, [], False, []
         self.thread = threading.get_ident()
         Bar.made.append(self)
