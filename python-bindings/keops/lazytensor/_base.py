@@ -183,7 +183,7 @@ class Base:
         key = (name, options) if options else name
         formula = self._formula.results.get(key)
         if formula is None:
-            formula = self._formula.results[key] = _formula.derive(name, (self._formula,), (), options)
+            formula = self._formula.remember(key, _formula.derive(name, (self._formula,), (), options))
         return self._make(formula, self._operands, cls=cls)
 
     def _binary(self, other: "Base", name: str, *options: Any, cls: Optional[Type] = None) -> Any:
@@ -196,7 +196,7 @@ class Base:
         formula = self._formula.results.get(key)
         if formula is None:
             pair = (self._formula, other._formula)
-            formula = self._formula.results[key] = _formula.derive(name, pair, (mapping,), options)
+            formula = self._formula.remember(key, _formula.derive(name, pair, (mapping,), options))
         return self._make(formula, operands, other, cls)
 
     def _apply(self, name: str, *others: "Base", options: Tuple[Any, ...] = (), cls: Optional[Type] = None) -> Any:
@@ -213,7 +213,7 @@ class Base:
         formula = self._formula.results.get(key)
         if formula is None:
             formula = _formula.derive(name, (self._formula, *formulas), tuple(mappings), options)
-            self._formula.results[key] = formula
+            self._formula.remember(key, formula)
         return result._make(formula, operands, cls=cls or type(self))
 
     def _with_constant(self, name: str, value: int, reverse: bool = False) -> Any:
@@ -225,7 +225,7 @@ class Base:
         if formula is None:
             number, own = _formula.integer(value), tuple(range(self._formula.count))
             pair = (number, self._formula) if reverse else (self._formula, number)
-            formula = self._formula.results[key] = _formula.derive(name, pair, (own if reverse else (),))
+            formula = self._formula.remember(key, _formula.derive(name, pair, (own if reverse else (),)))
         return self._make(formula, self._operands)
 
     # --- What it is ---------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class ComplexGenericLazyTensor(GenericLazyTensor):
         if name == "Pow" and _is_scalar(b):
             return a._binary(b, "ComplexPow", cls=cls)
         name = f"Complex{name}"
-        if name not in _formula.operations():
+        if not _formula.is_operation(name):
             raise ValueError(f"{name[len('Complex'):]}: expected real LazyTensors, got a complex one")
         a, b = (operand if operand.is_complex else operand.real2complex() for operand in (a, b))
         return a._binary(b, name, cls=cls)
@@ -38,7 +38,7 @@ class ComplexGenericLazyTensor(GenericLazyTensor):
 
     def _function(self, name: str, *options: Any, cls: Optional[Type] = None) -> Any:
         name = f"Complex{name}"
-        if name not in _formula.operations():
+        if not _formula.is_operation(name):
             raise ValueError(f"{name[len('Complex'):]}: expected a real LazyTensor, got a complex one")
         return self._unary(name, *options, cls=cls)
 

@@ -4,7 +4,11 @@
 on a formula is remembered with the formula: building an expression a second time is a few look-ups, and ends at the
 reduction that was compiled the first time.
 
-What operations there are, what they take and how many components they give, the engine says."""
+What operations there are, what they take and how many components they give, the engine says.
+
+A compiler of Python, such as ``torch.compile``, reads along what a program does, and would have to look whether all that is
+remembered is still the same. Within what it reads, formulas begin afresh, and the functions of ``ENGINE``, of texts and
+numbers, are answered while it reads."""
 
 import functools
 import re
@@ -49,6 +53,12 @@ class Formula:
         self.is_sum = is_sum
         self.results: Dict[Any, Any] = {}
 
+    def remember(self, key: Any, made: Any) -> Any:
+        """``made``, which ``results`` has from now on."""
+        if not is_read():
+            self.results[key] = made
+        return made
+
     def __reduce__(self):
         return Formula, (self.text, self.dim, self.count, self.is_variable, self.is_constant, self.is_sum)
 
@@ -58,19 +68,28 @@ _constants: Dict[str, Formula] = {}
 _made = 0
 
 
+def is_read() -> bool:
+    """Whether a compiler of Python reads this. Who brings one along puts its own answer in the place of this function."""
+    return False
+
+
 def variable(dim: int, category: int) -> Formula:
     """The formula that is one variable, at position 0."""
-    found = _variables.get((dim, category))
+    found = None if is_read() else _variables.get((dim, category))
     if found is None:
-        found = _variables[dim, category] = Formula(f"Var(0,{dim},{category})", dim, 1, is_variable=True)
+        found = Formula(f"Var(0,{dim},{category})", dim, 1, is_variable=True)
+        if not is_read():
+            _variables[dim, category] = found
     return found
 
 
 def constant(text: str, dim: int = 1) -> Formula:
     """A formula without variables, such as "IntCst(3)"."""
-    found = _constants.get(text)
+    found = None if is_read() else _constants.get(text)
     if found is None:
-        found = _constants[text] = Formula(text, dim, 0, is_constant=True)
+        found = Formula(text, dim, 0, is_constant=True)
+        if not is_read():
+            _constants[text] = found
     return found
 
 
@@ -102,7 +121,7 @@ def _option_text(option: Any) -> str:
 
 
 @functools.lru_cache(maxsize=None)
-def operations() -> Dict[str, List[str]]:
+def _operations() -> Dict[str, List[str]]:
     """All operations of the formula language, with the kinds of their arguments."""
     known = {}
     for signature in _keops.all_operations():
@@ -111,17 +130,28 @@ def operations() -> Dict[str, List[str]]:
     return known
 
 
+def is_operation(name: str) -> bool:
+    """Whether the formula language has an operation of this name."""
+    return name in _operations()
+
+
 @functools.lru_cache(maxsize=4096)
 def _dimension(text: str) -> int:
     return _keops.dimension(text)
 
 
-def _dimension_of(name: str, operands: Tuple[Formula, ...], text: str, options: Tuple[Any, ...]) -> int:
+def dimension(name: str, operands: Tuple[Any, ...], text: str, options: Tuple[Any, ...]) -> int:
     """Components of an operation's result. They depend on the dimensions of its operands only, so a short formula is
-    asked about, unless the operation looks into its operand for a variable."""
-    if not any(kind.startswith("variable") for kind in operations().get(name, ())):
+    asked about, unless the operation looks into its operand for a variable.
+
+    :param operands: of each its text if it is a number, else its dimension.
+    :param text: the whole formula.
+    """
+    if not is_operation(name):
+        raise ValueError(f"expected an operation of the formula language, got {name!r}")
+    if not any(kind.startswith("variable") for kind in _operations()[name]):
         positions = iter(range(len(operands)))
-        arguments = [operand.text if operand.is_constant else f"Var({next(positions)},{operand.dim},2)"
+        arguments = [operand if isinstance(operand, str) else f"Var({next(positions)},{operand},2)"
                      for operand in operands]
         text = f"{name}({','.join([*arguments, *map(_option_text, options)])})"
     try:
@@ -131,6 +161,9 @@ def _dimension_of(name: str, operands: Tuple[Formula, ...], text: str, options: 
         raise ValueError(reason if name in reason else f"{name}: {reason}") from None
 
 
+ENGINE = (is_operation, dimension, renumber)
+
+
 # --- Making formulas --------------------------------------------------------------------------------------------------
 
 
@@ -138,8 +171,6 @@ def derive(name: str, operands: Tuple[Formula, ...], mappings: Tuple[Optional[Ma
            options: Tuple[Any, ...] = ()) -> Formula:
     """The formula ``name(operands, options)``; ``mappings`` are those of the operands after the first. The caller keeps
     it in the ``results`` of the first."""
-    if name not in operations():
-        raise ValueError(f"expected an operation of the formula language, got {name!r}")
     first = operands[0]
     texts, count = [first.text], first.count
     for operand, mapping in zip(operands[1:], mappings):
@@ -150,8 +181,10 @@ def derive(name: str, operands: Tuple[Formula, ...], mappings: Tuple[Optional[Ma
         text = f"{texts[0]}{sign}({texts[1]})" if operands[1].is_sum else f"{texts[0]}{sign}{texts[1]}"
     else:
         text = f"{name}({','.join([*texts, *map(_option_text, options)])})"
-    made = Formula(text, _dimension_of(name, operands, text, options), count, is_sum=sign is not None)
-    _count()
+    dims = tuple([operand.text if operand.is_constant else operand.dim for operand in operands])
+    made = Formula(text, dimension(name, dims, text, options), count, is_sum=sign is not None)
+    if not is_read():
+        _count()
     return made
 
 
@@ -167,5 +200,5 @@ def transpose(formula: Formula) -> Formula:
             text = _POSITION.sub(lambda match: f"Var({match[1]},{match[2]},{swapped[int(match[3])]})", formula.text)
             text = _BETWEEN.sub(lambda match: f"Index_{'j' if match[1] == 'i' else 'i'}()", text)
             found = Formula(text, formula.dim, formula.count, is_constant=formula.is_constant, is_sum=formula.is_sum)
-        formula.results["transpose"] = found
+        formula.remember("transpose", found)
     return found

@@ -38,7 +38,7 @@ class Functions(Operators):
         :raises ValueError: no such operation, or operands that do not fit it.
         """
         self._check_open()
-        if name not in _formula.operations():
+        if not _formula.is_operation(name):
             raise ValueError(f"name: expected an operation of the formula language, such as 'Erf', got {name!r}")
         return self._apply(name, *(self._wrap(other) for other in others), options=_as_options(options))
 
@@ -75,7 +75,7 @@ class Functions(Operators):
         formula = self._formula.results.get(key)
         if formula is None:
             scaled = _formula.derive("Mult", (self._formula, PI), ((),))
-            formula = self._formula.results[key] = _formula.derive("SinXDivX", (scaled,), ())
+            formula = self._formula.remember(key, _formula.derive("SinXDivX", (scaled,), ()))
         self._check_open()
         return self._make(formula, self._operands)
 

@@ -125,9 +125,10 @@ class LinearOperator(Reductions):
         function = product._formula.results.get(key)
         if function is None:
             aliases = aliases_of(operands.variables)
-            function = product._formula.results[key] = self._arrays.KernelSolve(
+            function = self._arrays.KernelSolve(
                 product._formula.text, aliases, f"Var({position},{unknown.dim},{unknown.cat})", 1 - right.cat,
                 **dict(init))
+            product._formula.remember(key, function)
         if var is not None and right.index is None:
             # b takes the place of the symbolic variable.
             fixed = Variable(unknown.dim, unknown.cat, right.array, _Unknown(right))

@@ -173,7 +173,7 @@ class Reductions(Building):
             given = (self._formula.text, aliases_of(operands.variables), reduction_op, axis)
             function = (_ComplexSum(self._arrays, given, options) if result_type == "complex" else
                         self._arrays.Genred(*given, dtype=result_type, **options))
-            self._formula.results[key] = function
+            self._formula.remember(key, function)
         if call and operands.dtype is not None and not operands.has_symbols:
             return source._run(function, arguments_of(self._arrays, operands), calling)
         reduced = source._make(self._formula, operands)

@@ -9,9 +9,11 @@ Tensors of a GPU are computed with there, on PyTorch's current stream.
 
 A reduction is one operator of PyTorch, ``keops::reduce``: ``torch.autograd``, ``torch.func`` (``grad``, ``vjp``,
 ``jvp``, ``jacrev``, ``jacfwd``, ``hessian``, ``vmap``) and ``torch.compile`` know it, one inside the other. PyTorch 2.4 or
-newer is needed. What it refuses of every operator: within functions that it compiles, ``torch.autograd.functional``, and
-``torch.autograd.grad`` unless ``torch._dynamo.config.trace_autograd_ops`` is set (``torch.func`` does the same there); and
-second derivatives of functions that are compiled already.
+newer is needed. LazyTensors of real tensors may be made in functions that ``torch.compile`` reads; ``Genred``,
+``KernelSolve`` and LazyTensors of complex tensors are made before, and called there. What it refuses of every operator:
+within functions that it compiles, ``torch.autograd.functional``, and ``torch.autograd.grad`` unless
+``torch._dynamo.config.trace_autograd_ops`` is set (``torch.func`` does the same there); and second derivatives of functions
+that are compiled already.
 """
 
 from keops.torch import cluster

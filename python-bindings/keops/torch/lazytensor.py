@@ -9,8 +9,7 @@ from torch import Tensor
 
 from keops.lazytensor import ComplexGenericLazyTensor, GenericLazyTensor, Variables
 from keops.torch._operators import dtype_name
-from keops.torch.genred import Genred
-from keops.torch.solve import KernelSolve
+from keops.torch._traced import make_reduction, make_solver, operate
 
 __all__ = ["ComplexLazyTensor", "LazyTensor", "Pm", "Var", "Vi", "Vj"]
 
@@ -19,8 +18,8 @@ class _TorchArrays:
     """See ``keops._arrays.Arrays``."""
 
     name = "a PyTorch tensor"
-    Genred = Genred
-    KernelSolve = KernelSolve
+    Genred = staticmethod(make_reduction)
+    KernelSolve = staticmethod(make_solver)
     LazyTensor: Any
     ComplexLazyTensor: Any
 
@@ -53,6 +52,10 @@ class LazyTensor(GenericLazyTensor):
     __doc__ = GenericLazyTensor.__doc__
     __slots__ = ()
     _arrays = _TorchArrays
+
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), options=None):
+        return operate(function, arguments)
 
 
 class ComplexLazyTensor(ComplexGenericLazyTensor, LazyTensor):
