@@ -31,11 +31,10 @@ module attributes {keops.target = #target} {
 #target = #keops.target<"sm_90", vector_bits = 0, registers = 255, l1 = 233472, l2 = 0, scalef = false, gpu = true>
 #schedule = #keops.schedule<lane_axis = rows, lanes = 8, rows = 1024, columns = 256, chunk = 1, unroll = 16>
 module attributes {keops.target = #target} {
-  // expected-error @below {{needs 640000 bytes of memory for each thread, but a GPU has 524288; fewer lanes or columns a step in the schedule would fit}}
-  keops.formula @long_rows(%x: !keops.vec<20000xf32, i>, %y: !keops.vec<20000xf32, j>) -> !keops.vec<1xf32, i> {
-    %0 = keops.mul %x, %y : <20000xf32, i>, <20000xf32, j>
-    %1 = keops.fold #keops.sum %0 : <20000xf32, ij>
-    %2 = keops.reduce #keops.sum over j (%1) {keops.schedule = #schedule} : (!keops.vec<1xf32, ij>) -> !keops.vec<1xf32, i>
-    keops.return %2 : !keops.vec<1xf32, i>
+  // expected-error @below {{needs 1920000 bytes of memory for each thread, but a GPU has 524288; fewer lanes or columns a step in the schedule would fit}}
+  keops.formula @long_states(%x: !keops.vec<1xf32, i>, %y: !keops.vec<20000xf32, j>) -> !keops.vec<20000xf32, i> {
+    %0 = keops.mul %x, %y : <1xf32, i>, <20000xf32, j>
+    %1 = keops.reduce #keops.sum over j (%0) {keops.schedule = #schedule} : (!keops.vec<20000xf32, ij>) -> !keops.vec<20000xf32, i>
+    keops.return %1 : !keops.vec<20000xf32, i>
   }
 }
