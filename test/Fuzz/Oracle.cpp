@@ -22,7 +22,7 @@ using namespace keops;
 using namespace keops::fuzz;
 
 Reference::Reference(mlir::MLIRContext &context, const Case &test, const ExpressionRef &root, DType type, Phase last,
-                     std::string &error)
+                     std::string &error, const CompilerOptions &options)
     : test(test), keeps(frontend::resultCategory(*root)) {
   mlir::Type element =
       type == DType::F32 ? mlir::Type(mlir::Float32Type::get(&context)) : mlir::Type(mlir::Float64Type::get(&context));
@@ -36,7 +36,7 @@ Reference::Reference(mlir::MLIRContext &context, const Case &test, const Express
   }
   if (last == Phase::Formula)
     return;
-  if (llvm::Error failure = runPhases(*module, CompilerOptions(), last)) {
+  if (llvm::Error failure = runPhases(*module, options, last)) {
     error = llvm::toString(std::move(failure));
     module = {};
   }

@@ -22,10 +22,10 @@ namespace keops::fuzz {
 /// A formula as IR.
 class Reference {
 public:
-  /// Builds `root`, a reduction over the arguments of `test` with its scheme of sums, and takes it to phase `last`. On
-  /// failure `error` says why, and the reference is empty.
+  /// Builds `root`, a reduction over the arguments of `test` with its scheme of sums, and takes it to phase `last` of
+  /// these options. On failure `error` says why, and the reference is empty.
   Reference(mlir::MLIRContext &context, const Case &test, const ExpressionRef &root, DType type, Phase last,
-            std::string &error);
+            std::string &error, const CompilerOptions &options = CompilerOptions());
   explicit operator bool() const { return static_cast<bool>(module); }
 
   /// All results in row `row` of the result, in batch `batch`, over the columns that the case's clusters name.
