@@ -25,6 +25,9 @@
 
 namespace keops {
 
+/// True if `op` reads nothing: a constant, say.
+bool standsAnywhere(mlir::Operation &op);
+
 /// The map whose vector a stage yields as `result`, if it needs nothing else of that stage.
 MapOp mapAlone(mlir::Value result);
 

@@ -158,6 +158,8 @@ void GpuMapping::layOutTile() {
 
 bool GpuMapping::fitsLocalMemory(int64_t dim) const { return dim * lanes * byteSize(number) <= kRowBytes; }
 
+bool keops::standsAnywhere(Operation &op) { return op.getNumOperands() == 0 && op.getNumRegions() == 0; }
+
 MapOp keops::mapAlone(Value result) {
   auto stage = result.getDefiningOp<StageOp>();
   if (!stage)
@@ -166,11 +168,11 @@ MapOp keops::mapAlone(Value result) {
   auto map = yield->getOperand(cast<OpResult>(result).getResultNumber()).getDefiningOp<MapOp>();
   if (!map || map.getBody().getNumArguments() > 1)
     return {};
-  // Constants of the stage aside, of which there may be copies.
+  // Constants and row numbers of the stage aside, of which there may be copies.
   auto isOfStage = [&](Value operand) {
     Region *region = operand.getParentRegion();
     return stage.getBody().isAncestor(region) && !map.getBody().isAncestor(region) &&
-           operand.getDefiningOp()->getNumOperands() > 0;
+           !standsAnywhere(*operand.getDefiningOp());
   };
   WalkResult walk = map.getBody().walk([&](Operation *op) {
     return llvm::any_of(op->getOperands(), isOfStage) ? WalkResult::interrupt() : WalkResult::advance();

@@ -15,6 +15,7 @@
 //     wait for the copies of this tile
 //     barrier                                                     the last tile has been read
 //     for each component of this thread: long vectors of columns, to shared memory
+//     barrier, if the cols stage reads them
 //     for each column of this thread: cols stage, store to shared memory
 //     barrier
 //     start to copy the columns of the next tile
@@ -33,11 +34,13 @@
 // the bytes from one batch's to the next's. What becomes of states that are left
 // is said in GpuStates.cpp.
 //
-// Each thread copies the columns for which it runs the cols stage, so that it
-// waits for itself only; where a processor has no asynchronous copies, the stage
-// loads them. Long vectors of columns are the work of all threads, component by
-// component, so that neighbours read what is next to each other. In shared memory a column's values are neighbours,
-// padded so that 16 bytes are read at a time; one such read serves all rows of a thread. Only what pairs read is there.
+// Short arguments of a column are copied by the thread that runs the cols stage
+// for it. Long vectors are the work of all threads, component by component, so
+// that neighbours read what is next to each other: who reads what others copied
+// does so after the barrier that follows the wait. Where a processor has no
+// asynchronous copies, the stage loads arguments. In shared memory a column's
+// values are neighbours, padded so that 16 bytes are read at a time; one such
+// read serves all rows of a thread. Only what pairs read is there.
 //
 // Stages are those of the CPU, emitted by the same code. Short vectors live in
 // registers; long ones, which loops go through, in memory of the thread. States
@@ -135,7 +138,7 @@ ComponentSource GpuMapping::computed(MapOp map, MachineLane &lane, Bindings valu
     bind(emitter, callValues);
     bind(emitter, values);
     for (Operation &op : *map->getBlock())
-      if (op.getNumOperands() == 0 && op.getNumRegions() == 0)
+      if (standsAnywhere(op))
         emitter.emit(&op);
     Value component = emitter.emitComponent(map.getBody(), d);
     return emitter.onLanes(map) ? lane.splat(component) : component;

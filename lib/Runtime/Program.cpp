@@ -15,6 +15,7 @@
 #include "keops/Runtime/Program.h"
 
 #include "Buffer.h"
+#include "MovedRows.h"
 #include "StepRunner.h"
 #include "TransposedRanges.h"
 #include "keops/Runtime/GpuLaunch.h"

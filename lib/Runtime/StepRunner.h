@@ -13,7 +13,6 @@
 #ifndef KEOPS_LIB_RUNTIME_STEPRUNNER_H
 #define KEOPS_LIB_RUNTIME_STEPRUNNER_H
 
-#include "MovedRows.h"
 #include "keops/Runtime/CpuDevice.h"
 
 #include <vector>

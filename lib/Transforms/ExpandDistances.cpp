@@ -168,16 +168,19 @@ static void expandIn(OpOperand &use, Product factor, double tolerance) {
   auto arithmetic = dyn_cast<ArithmeticOpInterface>(op);
   if (!arithmetic)
     return;
+  auto isPair = [](Value operand) { return indicesOf(operand) == IndexSet::IJ; };
+  if (!arithmetic.signs().empty()) {
+    // The terms share what may be lost.
+    double share = tolerance / static_cast<double>(llvm::count_if(op->getOperands(), isPair));
+    for (OpOperand &operand : op->getOpOperands())
+      if (isPair(operand.get()))
+        expandIn(operand, factor, share);
+    return;
+  }
   OpOperand *varying = nullptr;
   for (OpOperand &operand : op->getOpOperands()) {
-    bool isPair = indicesOf(operand.get()) == IndexSet::IJ;
-    if (!arithmetic.signs().empty()) {
-      if (isPair)
-        expandIn(operand, factor, tolerance);
-      continue;
-    }
     int exponent = arithmetic.exponents().empty() ? 0 : arithmetic.exponents()[operand.getOperandNumber()];
-    if (isPair && exponent == 1 && !varying) {
+    if (isPair(operand.get()) && exponent == 1 && !varying) {
       varying = &operand;
       continue;
     }

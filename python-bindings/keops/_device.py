@@ -3,6 +3,7 @@
 """Arrays on a GPU: views of them that any library's arrays have, and what libraries do each in its own way. Nothing here
 imports one: an array is there, so its library is."""
 
+import math
 import sys
 from typing import Any, Dict, Optional, Sequence, Tuple
 
@@ -63,7 +64,14 @@ class View:
         """The one element, at all places of an array of this shape."""
         return View(self.owner, self.dtype, shape, (0, ) * len(shape), self._offset)
 
-    reshape = spread
+    def reshape(self, shape: Tuple[int, ...]) -> "View":
+        """Of an array of one element.
+
+        :raises ValueError: there are others.
+        """
+        if math.prod(self.shape) != 1:
+            raise ValueError(f"x: expected one element to reshape an array of a GPU, got the shape {self.shape}")
+        return self.spread(shape)
 
     def __repr__(self) -> str:
         return f"View({type(self.owner).__module__}.{type(self.owner).__name__}, shape={self.shape}, dtype={self.dtype})"

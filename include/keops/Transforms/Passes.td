@@ -156,9 +156,9 @@ def KeopsFoldScales : Pass<"keops-fold-scales", "::keops::FormulaFuncOp"> {
   let summary = "Write exponentials of pairs as powers of two where the factor is free";
   let description = [{
     For processors with an instruction for 2^x, in f32. The factor log₂ e goes down
-    to values of rows or columns alone; where it cannot, nothing is done. What sums over pairs need of the same values, linearly, such as the
-    difference in a gradient, is scaled with them, and the sum loses the factor
-    again.
+    to values of rows or columns alone; where it cannot, nothing is done. What sums
+    over pairs need of the same values, linearly, such as the difference in a
+    gradient, is scaled with them, and the sum loses the factor again.
 
     ```mlir
     %0 = keops.sub %x, %y : <3xf32, i>, <3xf32, j>

@@ -182,10 +182,11 @@ class Reductions(Building):
         return reduced
 
     def _with_precision(self, options: Dict[str, Any]) -> Dict[str, Any]:
-        """The options with the precision of the LazyTensor, unless they name one."""
-        if self.precision is None or options.get("precision") is not None:
-            return options
-        return {**options, "precision": self.precision}
+        """The options with the precision of the LazyTensor, unless they name one; None names none."""
+        named = options.get("precision")
+        if named is None:
+            options = {name: value for name, value in options.items() if name != "precision"}
+        return options if named is not None or self.precision is None else {**options, "precision": self.precision}
 
     def _run(self, function: Any, arguments: Sequence[Any], options: Dict[str, Any]) -> Any:
         ranges, backend = self.ranges, self.backend

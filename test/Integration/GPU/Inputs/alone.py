@@ -40,4 +40,4 @@ def test_f_that_passes(place):
     pass
 
 
-print(arrays.run(sys.modules[__name__], "cuda", limit=5))
+print(arrays.run(sys.modules[__name__], "cuda", limit=20))
