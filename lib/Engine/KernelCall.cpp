@@ -17,6 +17,7 @@
 #include "keops/Runtime/Element.h"
 #include "keops/Schedule/KnownTargets.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 using namespace keops;
@@ -28,6 +29,11 @@ static int64_t rowStrideOf(const ConstArray &array) {
 }
 static int64_t componentStrideOf(const ConstArray &array) {
   return runtime::partsOf(array.type) == 2 ? 1 : array.componentStride.value_or(1);
+}
+
+/// Whether there is anything to read: libraries give null for arrays without elements.
+static bool hasElements(const ConstArray &array) {
+  return array.rows > 0 && llvm::none_of(array.batch, [](const BatchAxis &axis) { return axis.size == 0; });
 }
 
 /// "3 columns", or "2 columns of complex64".
@@ -75,7 +81,7 @@ CallShape Kernel::Impl::checkInputs(const std::vector<ConstArray> &inputs) const
     axes = std::max(axes, array.batch.size());
     if (array.rows < 0)
       throw Error(nameOf(n) + ": expected a number of rows, got " + std::to_string(array.rows));
-    if (!array.data && array.rows > 0)
+    if (!array.data && hasElements(array))
       throw Error(nameOf(n) + ": expected data for " + std::to_string(array.rows) + " rows, got a null pointer");
     if (expected[n].axis == runtime::Axis::Parameter) {
       if (array.rows != 1)
@@ -144,7 +150,7 @@ void Kernel::Impl::checkOutputs(const std::vector<Array> &outputs, const CallSha
     if (outputs[n].batch != shape.batch)
       throw Error(name + ": expected batch axes of sizes " + listText(shape.batch) + ", got " +
                   listText(outputs[n].batch));
-    if (!outputs[n].data && rows > 0)
+    if (!outputs[n].data && rows > 0 && !llvm::is_contained(shape.batch, 0))
       throw Error(name + ": expected memory for " + std::to_string(rows) + " rows, got a null pointer");
   }
 }

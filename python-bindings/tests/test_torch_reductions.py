@@ -110,6 +110,16 @@ def test_batches():
     torch.testing.assert_close(found, gaussian(x, y, b, p))
 
 
+@pytest.mark.parametrize("op, k, shape", [("Sum", None, (0, M, 2)), ("ArgKMin", 3, (0, M, 3, 2))])
+def test_no_batches(op, k, shape):
+    x, y, b, p = (tensor.requires_grad_() for tensor in (draw(0, 0, M, 3), draw(1, N, 3), draw(2, 1, N, 2), draw(3, 1)))
+    found = Genred(GAUSSIAN, ALIASES, op, axis=1, opt_arg=k)(x, y, b, p)
+    assert found.shape == shape
+    if found.requires_grad:
+        for gradient, tensor in zip(torch.autograd.grad(found.sum(), (x, y, b, p)), (x, y, b, p)):
+            torch.testing.assert_close(gradient, torch.zeros_like(tensor))
+
+
 RANGES = tuple(torch.tensor(array) for array in
                ([[0, 4], [4, 13]], [1, 3], [[0, 9], [2, 5], [9, 17]], [[0, 2], [2, 5], [5, 9], [9, 17]], [1, 3, 4, 5],
                 [[0, 4], [0, 4], [4, 13], [0, 4], [4, 13]]))
