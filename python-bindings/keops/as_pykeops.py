@@ -58,6 +58,7 @@ for _front in ("numpy", "torch"):
         f"{_theirs}.lazytensor.LazyTensor": (_ours, _LAZY),
         f"{_theirs}.utils": None,
     })
+_MODULES["pykeops.torch"][1].extend(["Kernel", "kernel_product"])
 _MODULES["pykeops.torch.kernel_product"] = ("keops.torch.kernels", ["Formula", "Kernel", "kernel_formulas",
                                                                            "kernel_product"])
 
@@ -170,6 +171,7 @@ def _fill_package(module: Any) -> None:
     module.__version__ = VERSION
     module.verbose = os.environ.get("PYKEOPS_VERBOSE", "1") != "0"
     module.default_device_id = 0
+    module.numpy_found, module.torch_found = _is_found("numpy"), _is_found("torch")
     for function in (set_verbose, get_build_folder, set_build_folder, clean_pykeops, check_health, test_numpy_bindings,
                      test_torch_bindings):
         setattr(module, function.__name__, function)
@@ -228,16 +230,9 @@ def _fill_numpy(module: Any) -> None:
         setattr(module, name, getattr(kernels, name))
 
 
-def _fill_torch(module: Any) -> None:
-    # The module first: its import gives its name to the package, where the function of that name belongs.
-    kernels = importlib.import_module("pykeops.torch.kernel_product")
-    module.Kernel, module.kernel_product = kernels.Kernel, kernels.kernel_product
-
-
 _FILL = {"keopscore": _fill_core, "pykeops": _fill_package, "pykeops.config": _fill_config,
          "pykeops.common.utils": _fill_utils, "pykeops.numpy.utils": _fill_utils, "pykeops.torch.utils": _fill_utils,
-         "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.numpy": _fill_numpy,
-         "pykeops.torch": _fill_torch}
+         "pykeops.common.lazy_tensor": _fill_lazy_tensor, "pykeops.numpy": _fill_numpy}
 
 # --- The import ------------------------------------------------------------------------------------------------------
 
@@ -259,10 +254,24 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             ours = importlib.import_module(source)
             module.__doc__ = ours.__doc__
             for entry in names:
+                if f"{name}.{entry}" in _MODULES:
+                    # Its import, whenever it comes, gives this name to the module.
+                    importlib.import_module(f"{name}.{entry}")
                 setattr(module, entry, getattr(ours, entry))
             module.__all__ = list(names)  # type: ignore[attr-defined]
         if name in _FILL:
             _FILL[name](module)
+
+        def find(attribute: str) -> Any:
+            """A module of this package, which programs use without an import of their own."""
+            try:
+                if f"{name}.{attribute}" in _MODULES:
+                    return importlib.import_module(f"{name}.{attribute}")
+            except ModuleNotFoundError as error:
+                raise AttributeError(f"module {name!r} has no attribute {attribute!r}: {error}") from error
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+
+        module.__getattr__ = find  # type: ignore[method-assign]
 
 
 _FINDER = _Finder()

@@ -76,6 +76,33 @@ def test_modules_of_torch_lead_here():
     """)
 
 
+def test_modules_need_no_import_of_their_own():
+    installed("""
+        import sys
+        import pykeops
+        assert pykeops.numpy_found and "torch" not in sys.modules
+        assert callable(pykeops.numpy.cluster.grid_cluster)
+        assert pykeops.numpy.lazytensor.LazyTensor.Vi is pykeops.numpy.Vi
+        assert pykeops.common.lazy_tensor.GenericLazyTensor and pykeops.numpy.operations.KernelSolve
+        assert not hasattr(pykeops.numpy, "nothing") and "torch" not in sys.modules
+        sys.modules["torch"] = None
+        assert not hasattr(pykeops, "torch")
+    """)
+
+
+@needs_torch
+def test_modules_of_torch_need_no_import_of_their_own():
+    installed("""
+        import pykeops
+        import keops.torch
+        assert pykeops.torch.LazyTensor is keops.torch.LazyTensor and pykeops.torch.generic.generic_red.Genred
+        assert callable(pykeops.torch.kernel_product) and pykeops.torch.cluster.from_matrix
+        # A function of the name of its module stays one.
+        from pykeops.torch.cluster.grid_cluster import grid_cluster
+        assert pykeops.torch.cluster.grid_cluster is grid_cluster is keops.torch.cluster.grid_cluster
+    """)
+
+
 def test_the_package_has_its_functions(tmp_path):
     out = installed(f"""
         import os
