@@ -92,9 +92,9 @@ MEANS = "array([x_[labels_ == n].mean(0) for n in range(3)])"
 WEIGHTED = "array([(u_*x_)[labels_ == n].sum(0)/u_[labels_ == n].sum() for n in range(3)])"
 CLUSTER = [
     ("grid_cluster", "(x, size)",
-     {"numpy": {"grid_cluster(x_, 0.5)": "unique(floor(x_/0.5)[:, ::-1], axis=0, return_inverse=True)[1].reshape(-1)"},
+     {"numpy": {"grid_cluster(x_, 0.5)": "unique(floor(x_/0.5), axis=0, return_inverse=True)[1].reshape(-1)"},
                                    "torch":
-      {"grid_cluster(x_, 0.5)": "unique(floor((x_ - x_.min(0))/0.5)[:, ::-1], axis=0, "
+      {"grid_cluster(x_, 0.5)": "unique(floor((x_ - x_.min(0))/0.5), axis=0, "
                                              "return_inverse=True)[1].reshape(-1)"}}),
     ("sort_clusters", "(x, lab)", {"sort_clusters(x_, labels_)": "(x_[[1, 4, 0, 3, 5, 2]], array([0, 0, 1, 1, 1, 2]))",
                                    "sort_clusters((x_, u_), labels_)[0]":

@@ -45,7 +45,7 @@ def grid_cluster(x: Any, size: Union[float, Any]) -> numpy.ndarray:
 
     :param x: an (M, D) array of points, D <= 3.
     :param size: the side of a cell, in the unit of x, or one for each axis.
-    :returns: (M,) int array of labels 0 ... C-1, in order of the cells, the last axis slowest.
+    :returns: (M,) int array of labels 0 ... C-1, in order of the cells, the first axis slowest.
     :raises NotImplementedError: D > 3.
     """
     x = numpy.asarray(x)
@@ -59,7 +59,7 @@ def grid_cluster(x: Any, size: Union[float, Any]) -> numpy.ndarray:
         raise ValueError(f"size: expected a positive number, got {size!r}")
     cells = numpy.floor(x / size).astype(numpy.int64)
     # Rows of cells compare from their first entry on.
-    _, labels = numpy.unique(cells[:, ::-1], axis=0, return_inverse=True)
+    _, labels = numpy.unique(cells, axis=0, return_inverse=True)
     return labels.reshape(-1)
 
 

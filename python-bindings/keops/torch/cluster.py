@@ -28,7 +28,7 @@ def grid_cluster(x: Tensor, size: Union[float, Tensor]) -> Tensor:
 
     :param x: an (M, D) tensor of points, D <= 3.
     :param size: the side of a cell, in the unit of x, or one for each axis.
-    :returns: (M,) int32 tensor of labels 0 ... C-1, in order of the cells, the last axis slowest.
+    :returns: (M,) int32 tensor of labels 0 ... C-1, in order of the cells, the first axis slowest.
     :raises NotImplementedError: D > 3.
     """
     x = x[:, None] if x.ndim == 1 else x
@@ -43,7 +43,7 @@ def grid_cluster(x: Tensor, size: Union[float, Tensor]) -> Tensor:
     with torch.no_grad():
         cells = ((x - x.amin(0)) / size).floor().long()
         # Rows of cells compare from their first entry on.
-        return torch.unique(cells.flip(1), dim=0, return_inverse=True)[1].int()
+        return torch.unique(cells, dim=0, return_inverse=True)[1].int()
 
 
 def sort_clusters(x: Any, lab: Tensor) -> Tuple[Any, Tensor]:
