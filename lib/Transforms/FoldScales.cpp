@@ -13,6 +13,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Products.h"
+
 #include "keops/Dialect/Arithmetic.h"
 #include "keops/Transforms/Passes.h"
 
@@ -35,7 +37,6 @@ static constexpr int64_t kShortVector = 8;
 /// How far a factor goes, at most.
 static constexpr int kDeepest = 16;
 
-static VecType vecOf(Value value) { return cast<VecType>(value.getType()); }
 static bool isNumber(Value value) { return isa<FloatType>(vecOf(value).getElementType()); }
 
 /// The operand, alone, in which `op` is linear and which may take a factor; none if there is no such.
